@@ -1,0 +1,1 @@
+"""Speed and quality of the engine beside its peers: ``python -m benchmarks.run --help``."""

@@ -1,0 +1,116 @@
+{#-
+    What makes the contributions unfit to be tabulated, as a CTE `problems` of sentences that name model, dimension
+    and code and say what to do. cells() stops with the first. Codes and row counts are named, contributions never.
+-#}
+{%- macro _problems(product) -%}
+    {%- set where = 'sdc.cells in ' ~ model.name ~ ': ' -%}
+problems as (
+    select '1 {{ where }}the contributions are empty: there is nothing to tabulate. '
+        || 'Check the source, and filters between it and this model' as problem
+    from contributions
+    having count(*) = 0
+    union all
+    select '2 {{ where }}contributor `{{ product.contributor }}` is NULL in ' || count(*) || ' rows. '
+        || 'Give each record the id of the unit it belongs to, or drop it in staging with a reason' as problem
+    from contributions
+    where contributor is null
+    having count(*) > 0
+    {%- for column in product.by %}
+    union all
+    select '3 {{ where }}`by` column `{{ column }}` is NULL in ' || count(*) || ' rows' as problem
+    from contributions
+    where {{ column }} is null
+    having count(*) > 0
+    {%- endfor %}
+    {%- for measure in product.measures if measure.kind == 'sum' %}
+    union all
+    select '4 {{ where }}measure `{{ measure.name }}` has ' || count(*) || ' negative contributions. '
+        || 'Negative values need a declared treatment; correct them in staging or leave them NULL' as problem
+    from contributions
+    where {{ measure.name }} < 0
+    having count(*) > 0
+    {%- endfor %}
+    {%- for dimension in product.dimensions %}
+    {%- set name = dimension.name %}
+    union all
+    select '5 {{ where }}dimension `{{ name }}` is NULL in ' || count(*) || ' rows. '
+        || 'Give unknown values a code of their own in staging' as problem
+    from contributions
+    where {{ name }} is null
+    having count(*) > 0
+    {%- if dimension.hierarchy is none %}
+    union all
+    select '6 {{ where }}dimension `{{ name }}` has the code {{ dimension.total }} in ' || count(*) || ' rows, '
+        || 'which is the code of its total. Rename it in staging' as problem
+    from contributions
+    where {{ name }} = '{{ dimension.total }}'
+    having count(*) > 0
+    {%- else %}
+    union all
+    select '6 {{ where }}the hierarchy of `{{ name }}` (' || '{{ dimension.hierarchy | replace("'", "''") }}'
+        || ') must have one root, with the code {{ dimension.total }}; its roots are: '
+        || coalesce(string_agg(distinct code, ', ' order by code), 'none')
+        || '. Correct the hierarchy, or name its root with `total` in the dimension' as problem
+    from {{ name }}_hierarchy
+    where parent is null
+    having count(distinct code) <> 1 or min(code) <> '{{ dimension.total }}'
+    union all
+    select '6 {{ where }}the hierarchy of `{{ name }}` has a cycle through: '
+        || string_agg(code, ', ' order by code) || '. Each code must lead up to the root' as problem
+    from {{ name }}_above
+    where code = ancestor
+    having count(*) > 0
+    union all
+    select '6 {{ where }}the hierarchy of `{{ name }}` names parents that are not codes of it: '
+        || string_agg(distinct parent, ', ' order by parent) as problem
+    from {{ name }}_hierarchy
+    where parent is not null and parent not in (select code from {{ name }}_hierarchy where code is not null)
+    having count(*) > 0
+    union all
+    select '6 {{ where }}the hierarchy of `{{ name }}` has NULL codes, or lists these codes more than once: '
+        || coalesce(string_agg(code, ', ' order by code), 'NULL') as problem
+    from (
+        select code
+        from {{ name }}_hierarchy
+        group by hierarchy, code
+        having count(*) > 1 or code is null
+    )
+    having count(*) > 0
+    union all
+    select '7 {{ where }}dimension `{{ name }}` has codes that its hierarchy does not know: '
+        || {{ sdc._some(name) }}
+        || '. Add them to the hierarchy, or map them in staging' as problem
+    from contributions
+    where {{ name }} not in (select code from {{ name }}_hierarchy where code is not null)
+    having count(*) > 0
+    union all
+    select '7 {{ where }}dimension `{{ name }}` has records at codes that are sums of other codes: '
+        || {{ sdc._some(name) }}
+        || '. Records belong to the lowest level' as problem
+    from contributions
+    where {{ name }} in (select parent from {{ name }}_hierarchy where parent is not null)
+    having count(*) > 0
+    {%- if dimension.several %}
+    union all
+    select '7 {{ where }}the hierarchies of `{{ name }}` disagree: '
+        || 'these lowest codes are not in each of them: ' || string_agg(code, ', ' order by code) as problem
+    from (
+        select code
+        from {{ name }}_hierarchy
+        where code in (select {{ name }} from contributions)
+        group by code
+        having count(distinct hierarchy) < (select count(distinct hierarchy) from {{ name }}_hierarchy)
+    )
+    having count(*) > 0
+    {%- endif %}
+    {%- endif %}
+    {%- endfor %}
+),
+{%- endmacro -%}
+
+
+{#- The first five distinct codes of a column, and how many there are: enough to act on, and no listing of the data. -#}
+{%- macro _some(column) -%}
+    array_to_string(list(distinct {{ column }} order by {{ column }})[:5], ', ')
+        || case when count(distinct {{ column }}) > 5 then ' and others, ' || count(distinct {{ column }}) || ' in all' else '' end
+{%- endmacro -%}

@@ -1,0 +1,44 @@
+{#-
+    The declaration of the product a model belongs to: what cells() left in the meta of the nearest cells model
+    upstream. Returns {node, relation, dimensions, totals, measures {name: {kind, column, decimals}}, by, contributor}.
+    Raises a compiler error when there is none or more than one.
+-#}
+{%- macro _product_of(node, macro) -%}
+    {%- set found = sdc._upstream_with_role(node, 'cells') -%}
+    {%- if found | length != 1 -%}
+        {%- do exceptions.raise_compiler_error(
+            'sdc.' ~ macro ~ ' in ' ~ node.name ~ ': expects exactly one cells model upstream (a model that is one call of '
+            ~ 'sdc.cells()), found ' ~ (found | map(attribute='name') | join(', ') or 'none')) -%}
+    {%- endif -%}
+    {%- set meta = found[0].config.meta -%}
+    {{- return({
+        'node': found[0].unique_id,
+        'relation': found[0].relation_name,
+        'dimensions': meta.sdc_dimensions,
+        'totals': meta.sdc_totals,
+        'measures': meta.sdc_measures,
+        'by': meta.sdc_by,
+        'contributor': meta.sdc_contributor
+    }) -}}
+{%- endmacro -%}
+
+
+{#- The nearest nodes upstream (each path stops at the first) whose meta has this sdc_role, in order of their ids. -#}
+{%- macro _upstream_with_role(node, role) -%}
+    {%- set found = {} -%}
+    {%- set seen = [] -%}
+    {%- set queue = node.depends_on.nodes | list -%}
+    {%- for step in range(10000) if queue -%}
+        {%- set id = queue.pop() -%}
+        {%- if id not in seen and id in graph.nodes -%}
+            {%- do seen.append(id) -%}
+            {%- set upstream = graph.nodes[id] -%}
+            {%- if upstream.config.meta.get('sdc_role') == role -%}
+                {%- do found.update({id: upstream}) -%}
+            {%- else -%}
+                {%- do queue.extend(upstream.depends_on.nodes) -%}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(found.values() | sort(attribute='unique_id') | list) -}}
+{%- endmacro -%}

@@ -1,0 +1,83 @@
+{#-
+    protect(cells, rule_set, rules, cost, method)
+
+    Every cell of a product with its status: primary rules first, then complementary suppression over all tables of the
+    product as one system, then the attacker's interval for every suppressed cell. Fails when a primary cell cannot be
+    protected.
+
+    Grain: that of the cells. Adds `cell_id` and for each measure `<measure>_status` (safe, primary, secondary),
+    `<measure>_reason` (the rule, or why a secondary was needed), `<measure>_lower`, `<measure>_upper` (bounds an
+    attacker can reach at least, for suppressed cells) and `<measure>_verdict` (of the audit).
+
+    cells      ref() to a model that is one call of sdc.cells()
+    rule_set   a name in the variable sdc_rule_sets
+    rules      parameters of this model, only ever stricter: {'threshold': 10}
+    cost       what a secondary suppression costs: value (default), count, unity, log
+    method     auto (default), heuristic, optimal
+-#}
+{%- macro protect(cells, rule_set, rules={}, cost='value', method='auto') -%}
+    {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
+    {%- set in_force = sdc._rules_in_force(rule_set, rules) -%}
+    {{- config(meta={'sdc_role': 'protected', 'sdc_rule_set': rule_set, 'sdc_rules': in_force}) -}}
+    {%- if not execute -%}{{- return('') -}}{%- endif -%}
+    {%- set product = sdc._product_of(model, 'protect') -%}
+    {%- set options = {'where': model.name, 'cost': cost, 'method': method} -%}
+
+with
+
+cells as (
+    select
+        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
+        *
+    from {{ cells }}
+),
+
+{{ sdc._relations('cells', product) }}
+
+{% for measure in product.measures -%}
+{%- set primary = sdc._primary(measure, in_force) -%}
+{{ measure }}_primary as (
+    select
+        {{ (product.by + ['cell_id']) | join(', ') }},
+        case
+            {%- for rule in primary %}
+            when {{ rule.condition }} then '{{ rule.rule }}'
+            {%- endfor %}
+        end as rule,
+        greatest({{ primary | map(attribute='upl') | join(', ') }}, 0) as level
+    from cells
+),
+
+{{ measure }}_suppressed as (
+    {{ sdc._engine_call('sdc_suppress', product, measure, 'cells', options,
+        "case when rules.rule is null then 'safe' else 'primary' end", measure ~ '_primary') | indent }}
+),
+
+{{ measure }}_audited as (
+    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': model.name},
+        'suppressed.status', measure ~ '_primary', measure ~ '_suppressed') | indent }}
+){{ ',' }}
+
+{% endfor -%}
+protected as (
+    select
+        cells.*
+        {%- for measure in product.measures %},
+        {{ measure }}_suppressed.status as {{ measure }}_status,
+        coalesce({{ measure }}_primary.rule, {{ measure }}_suppressed.reason) as {{ measure }}_reason,
+        {{ measure }}_audited.lower as {{ measure }}_lower,
+        {{ measure }}_audited.upper as {{ measure }}_upper,
+        {{ measure }}_audited.verdict as {{ measure }}_verdict
+        {%- endfor %}
+    from cells
+    {%- for measure in product.measures %}
+    inner join {{ measure }}_primary using ({{ (product.by + ['cell_id']) | join(', ') }})
+    left join {{ measure }}_suppressed using ({{ (product.by + ['cell_id']) | join(', ') }})
+    left join {{ measure }}_audited using ({{ (product.by + ['cell_id']) | join(', ') }})
+    {%- endfor %}
+)
+
+select *
+from protected
+order by {{ (product.by + product.dimensions) | join(', ') }}
+{%- endmacro -%}

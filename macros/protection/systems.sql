@@ -1,0 +1,152 @@
+{#-
+    The linear relations of a product as a CTE `relations` (by, relation_id, cell_id, coefficient): in each hierarchy
+    of each dimension a parent equals the sum of its children, all other dimensions held fixed. A relation exists where
+    the cells model has the parent and any child; children that do not appear are empty, so the sum still holds.
+-#}
+{%- macro _relations(cells, product) -%}
+{%- for dimension in product.dimensions %}
+{{ dimension }}_sums as (
+    select
+        {{ sdc._prefixed(product.by, 'child.') }}
+        '{{ dimension }}' as dimension,
+        child.hierarchy,
+        parent.cell_id as parent_id,
+        child.cell_id as child_id
+    from (
+        select
+            {{ sdc._prefixed(product.by, '') }}
+            {{ sdc._prefixed(product.dimensions | reject('equalto', dimension), '') }}
+            cell_id,
+            unnest({{ dimension }}_parents).hierarchy as hierarchy,
+            unnest({{ dimension }}_parents).code as {{ dimension }}
+        from {{ cells }}
+    ) as child
+    inner join {{ cells }} as parent using ({{ (product.by + product.dimensions) | join(', ') }})
+),
+{% endfor %}
+sums as (
+    {%- for dimension in product.dimensions %}
+    select *
+    from {{ dimension }}_sums
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
+),
+
+numbered_sums as (
+    select
+        {{ sdc._prefixed(product.by, '') }}
+        dense_rank() over ({{ sdc._partition(product.by) }} order by dimension, hierarchy, parent_id) as relation_id,
+        parent_id,
+        child_id
+    from sums
+),
+
+relations as (
+    select distinct
+        {{ sdc._prefixed(product.by, '') }}
+        relation_id,
+        parent_id as cell_id,
+        cast(1 as double) as coefficient
+    from numbered_sums
+    union all
+    select
+        {{ sdc._prefixed(product.by, '') }}
+        relation_id,
+        child_id as cell_id,
+        cast(-1 as double) as coefficient
+    from numbered_sums
+),
+
+relation_lists as (
+    select
+        {{ sdc._prefixed(product.by, '') }}
+        list(struct_pack(relation_id := relation_id, cell_id := cell_id, coefficient := coefficient)
+            order by relation_id, cell_id) as relation_list
+    from relations
+    {{ sdc._group_by(product.by) }}
+),
+{%- endmacro -%}
+
+
+{#-
+    One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
+
+    call        sdc_suppress or sdc_audit
+    status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`
+    rules       CTE with the primary rule's `level` for each cell
+    suppressed  CTE with the status after suppression (for the audit)
+
+    Counts are whole numbers: at least two of them must stay possible for a primary cell.
+-#}
+{%- macro _engine_call(call, product, measure, cells, options, status, rules, suppressed=none) -%}
+    {%- set key = (product.by + ['cell_id']) | join(', ') -%}
+    {%- set counts = product.measures[measure].kind in ['records', 'count'] -%}
+select
+    {{ sdc._prefixed(product.by, '') }}
+    unnest(result, recursive := true)
+from (
+    select
+        {{ sdc._prefixed(product.by, 'systems.') }}
+        {{ call }}(systems.cell_list, coalesce(relation_lists.relation_list, []),
+            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure)) }}') as result
+    from (
+        select
+            {{ sdc._prefixed(product.by, 'cells.') }}
+            list(struct_pack(
+                cell_id := cells.cell_id,
+                name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
+                value := cast(cells.{{ measure }} as double),
+                status := {{ status }},
+                cost := cast(null as double),
+                lower := cast(0 as double),
+                upper := cast(null as double),
+                upl := cast(rules.level as double),
+                lpl := cast(rules.level as double),
+                spl := cast(0 as double),
+                frozen := false,
+                contributor := cast(null as bigint),
+                "integer" := {{ 'true' if counts else 'false' }}
+            ) order by cells.cell_id) as cell_list
+        from {{ cells }} as cells
+        inner join {{ rules }} as rules using ({{ key }})
+        {%- if suppressed %}
+        inner join {{ suppressed }} as suppressed using ({{ key }})
+        {%- endif %}
+        {{ sdc._group_by(product.by, 'cells.') }}
+    ) as systems
+    {%- if product.by %}
+    left join relation_lists using ({{ product.by | join(', ') }})
+    {%- else %}
+    left join relation_lists on true
+    {%- endif %}
+)
+{%- endmacro -%}
+
+
+{#- A cell in words, for messages: its codes, never its value. -#}
+{%- macro _cell_name(dimensions, alias) -%}
+    {%- for name in dimensions -%}
+        '{{ ', ' if not loop.first }}{{ name }} = ' || {{ alias }}{{ name }}{{ ' || ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro -%}
+
+
+{#- Columns followed by commas, for the head of a select list. -#}
+{%- macro _prefixed(columns, alias) -%}
+    {%- for column in columns -%}{{ alias }}{{ column }}, {% endfor -%}
+{%- endmacro -%}
+
+{#- Columns separated by commas. -#}
+{%- macro _listed(columns, alias='') -%}
+    {%- for column in columns -%}{{ alias }}{{ column }}{{ ', ' if not loop.last }}{%- endfor -%}
+{%- endmacro -%}
+
+
+{%- macro _partition(columns, alias='') -%}
+    {%- if columns -%}partition by {{ sdc._listed(columns, alias) }}{%- endif -%}
+{%- endmacro -%}
+
+
+{%- macro _group_by(columns, alias='') -%}
+    {%- if columns -%}group by {{ sdc._listed(columns, alias) }}{%- endif -%}
+{%- endmacro -%}

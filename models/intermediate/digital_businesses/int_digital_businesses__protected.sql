@@ -1,0 +1,1 @@
+{{ sdc.protect(ref('int_digital_businesses__cells'), rule_set='business_counts') }}

@@ -1,0 +1,101 @@
+"""Dives: whole solutions of the master's linear program, visited only for the inequalities that they violate.
+
+A whole optimum of the master problem violates few inequalities, and each costs another integer program. The
+attacks that matter are nearly all met on the way down from the linear relaxation to some whole solutions near
+it, where a node costs milliseconds. Attacks hold everywhere, so what is found under branching is valid for
+all of the master.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sdc.engine.cutting.master import Master
+
+WHOLE = 1e-6
+MOST_ROUNDS = 25
+# A round of inequalities at a fractional node must raise its bound by this part to be followed by another.
+LEAST_PROGRESS = 1e-3
+
+
+@dataclass(order=True)
+class Node:
+    """A subproblem: its parent's objective and the free cells that branching fixed at zero and one."""
+
+    bound: float
+    number: int
+    zeros: tuple[int, ...] = field(compare=False)
+    ones: tuple[int, ...] = field(compare=False)
+
+
+def dive(
+    master: Master,
+    nodes: int,
+    separate: Callable[[np.ndarray, bool], list[np.ndarray]],
+    accept: Callable[[np.ndarray], list[np.ndarray]],
+    cutoff: Callable[[], float],
+    late: Callable[[], bool],
+) -> None:
+    """Visit at most so many nodes: down to a whole solution, then on from the node of least bound.
+
+    `separate(weights, thorough)` returns violated inequalities at weights [n]; `accept(pattern)` those of a
+    whole pattern, none if it is safe. Inequalities are added to the master. The master's limits are reset in
+    the end.
+    """
+    heap = [Node(master.objective, 0, (), ())]
+    number = 0
+    node = None
+    for _ in range(nodes):
+        if late():
+            break
+        if node is None:
+            if not heap:
+                break
+            node = heapq.heappop(heap)
+        if node.bound >= cutoff():
+            node = None
+            continue
+        branch = _bound(master, node, separate, accept, cutoff)
+        if branch is None:
+            node = None
+            continue
+        number += 1
+        heapq.heappush(heap, Node(master.objective, number, (*node.zeros, branch), node.ones))
+        node = Node(master.objective, 0, node.zeros, (*node.ones, branch))
+    free = len(master.free)
+    master.limit(np.zeros(free), np.ones(free))
+
+
+def _bound(master: Master, node: Node, separate, accept, cutoff) -> int | None:
+    """Solve a node with inequalities as long as they help; its branching cell, or None if it is finished."""
+    lower, upper = np.zeros(len(master.free)), np.ones(len(master.free))
+    lower[list(node.ones)] = 1.0
+    upper[list(node.zeros)] = 0.0
+    if (master.fixed & (lower > 0)).any():
+        return None
+    master.limit(lower, upper)
+    before = -np.inf
+    for _ in range(MOST_ROUNDS):
+        if not master.relax(cutoff()):
+            return None
+        weights = master.weights()
+        fractional = np.flatnonzero((master.x > WHOLE) & (master.x < 1 - WHOLE))
+        if not len(fractional):
+            found = separate(weights, True) or accept(weights > 0.5)
+            if not found or not master.add(found):
+                return None
+            continue
+        if master.objective < before + LEAST_PROGRESS * abs(before):
+            break
+        before = master.objective
+        if not master.add(separate(weights, False)):
+            break
+    else:
+        return None
+    # The first in cell order, not the likeliest: dives that stray from the optimum meet more of the attacks
+    # around it.
+    return int(fractional[0])

@@ -1,0 +1,53 @@
+"""How this package sets HiGHS up: silent and on one thread, so that results do not depend on the machine."""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+INFINITY = highspy.kHighsInf
+OPTIMAL = highspy.HighsModelStatus.kOptimal
+INFEASIBLE = highspy.HighsModelStatus.kInfeasible
+UNBOUNDED = highspy.HighsModelStatus.kUnbounded
+UNBOUNDED_OR_INFEASIBLE = highspy.HighsModelStatus.kUnboundedOrInfeasible
+BOUND_REACHED = highspy.HighsModelStatus.kObjectiveBound
+
+
+class SolverError(RuntimeError):
+    """HiGHS ended with something other than an optimal solution; nothing may be concluded from it."""
+
+
+def new(**options: object) -> highspy.Highs:
+    """A silent, single-threaded solver with the given HiGHS options."""
+    highs = highspy.Highs()
+    for name, value in {"output_flag": False, "threads": 1, "random_seed": 0, **options}.items():
+        highs.setOptionValue(name, value)
+    return highs
+
+
+def model(
+    cost: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    matrix: sp.spmatrix,
+    row_lower: np.ndarray,
+    row_upper: np.ndarray,
+    *,
+    binary: bool = False,
+) -> highspy.HighsLp:
+    """min cost @ x with row_lower <= matrix @ x <= row_upper, lower <= x <= upper (whole if `binary`)."""
+    columns = sp.csc_matrix(matrix)
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = columns.shape
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, lower, upper
+    lp.row_lower_, lp.row_upper_ = row_lower, row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
+        columns.indptr,
+        columns.indices,
+        columns.data,
+    )
+    if binary:
+        lp.integrality_ = [highspy.HighsVarType.kInteger] * columns.shape[1]
+    return lp

@@ -1,0 +1,204 @@
+"""Complementary suppression by construction and proof: fixpoint, certificates, repair, thinning."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from sdc.engine.audit import Finding, Progress, examine, replay
+from sdc.engine.certify import COVER, certify
+from sdc.engine.errors import EngineError, named
+from sdc.engine.fixpoint import local_fixpoint
+from sdc.engine.needs import TOLERANCE, V_NOT_EXAMINED
+from sdc.engine.neighbourhood import grow
+from sdc.engine.pattern import Pattern
+from sdc.engine.polish import polish
+from sdc.engine.repair import Repairer
+from sdc.engine.system import System
+from sdc.engine.thin import thin
+from sdc.engine.view import View
+
+# What an open column is worth to a joint repair, in units of its block's median charge; rising from round to round.
+WORTH = (3.0, 10.0, 30.0, 100.0, 1e3, 1e3, 1e4, 1e4)
+BLOCK = 1000
+TURNS = 5
+# So many rounds without a new cell end it.
+FUTILE = 4
+# Joint repair pays from this many unproven primaries.
+JOINT_FROM = 150
+# Largest neighbourhood of single repairs, round by round: what is easy first, it often settles what is not.
+LIMITS = (600, 2000, 4000, 16_000, None)
+# So many repairs in a row that needed no new cell mean that certificates would do better.
+IDLE = 20
+ROUNDS = 4
+
+
+def check_reachable(system: System) -> None:
+    """Raise for primaries whose levels lie outside the attacker's prior bounds: no suppression can reach them."""
+    up, down = system.upper - system.value, system.value - system.lower
+    primary = system.primary
+    part = 1 - TOLERANCE
+    least = np.where(system.integer, 1.0, TOLERANCE * np.maximum(1.0, np.abs(system.value)))
+    tests = (
+        ("upl", "the level lies above the attacker's `upper` bound", up < part * system.upl),
+        ("lpl", "the level lies below the attacker's `lower` bound", down < part * system.lpl),
+        ("spl", "the level is wider than the attacker's bounds", up + down < part * system.spl),
+        ("lower", "the attacker's bounds leave one value", up + down < part * least),
+    )
+    for name, text, mask in tests:
+        bad = system.cell_id[primary & mask]
+        if len(bad):
+            raise EngineError(
+                f"cells.{name}: no suppression can protect cells {named(bad)}: {text}; correct the level or the bounds",
+                cells=bad,
+            )
+
+
+def suppress_heuristically(
+    system: System, *, time_limit: float | None = None, progress: Progress | None = None
+) -> tuple[Pattern, Finding]:
+    """A safe pattern of small cost with its audit; EngineError names the cells that cannot be protected."""
+    check_reachable(system)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    pattern = Pattern(system)
+    if not pattern.suppressed.any():
+        return pattern, examine(pattern)
+    local_fixpoint(pattern)
+    protect(pattern, deadline, progress)
+    thin_out(pattern, deadline, progress)
+    polish(pattern)
+    for _ in range(ROUNDS):
+        protect(pattern, deadline, progress)
+        pattern = replay(pattern)
+        limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        finding = examine(pattern, time_limit=limit, progress=progress)
+        if len(finding.failing) == 0:
+            return pattern, finding
+    bad = system.cell_id[finding.failing]
+    unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
+    reason = "their protection could not be proven" if unknown else "no suppression found protects them"
+    raise EngineError(f"suppress: cells {named(bad)}: {reason}; nothing was suppressed", cells=bad)
+
+
+def protect(pattern: Pattern, deadline: float | None = None, progress: Progress | None = None) -> None:
+    """Suppress until every need is proven; secondaries that protect nothing are published again.
+
+    Raises EngineError when `deadline` (time.monotonic) passes first, or when nothing can protect a primary.
+    """
+    system = pattern.system
+    certify(pattern, View.paired(system, pattern.suppressed), COVER)
+    if len(pattern.unmet()) == 0:
+        return
+    repairer = Repairer(pattern)
+    _repair_jointly(pattern, repairer, deadline)
+    _repair_singly(pattern, repairer, True, deadline, progress)
+    open_primaries = _open(pattern, True)
+    if len(open_primaries):
+        bad = system.cell_id[open_primaries]
+        raise EngineError(
+            f"suppress: cells {named(bad)} cannot be protected: no set of cells that may be suppressed gives them"
+            " their interval; look for frozen and zero cells and for tight bounds in their relations",
+            cells=bad,
+        )
+    pattern.publish_idle()
+    _repair_singly(pattern, repairer, False, deadline, progress)
+
+
+def thin_out(pattern: Pattern, deadline: float | None = None, progress: Progress | None = None) -> None:
+    """Publish superfluous secondaries of a protected pattern, where that makes it cheaper.
+
+    Thinning sees linear dependence only, so it is for systems without levels; what it broke is repaired, and the
+    old pattern stands if that came out dearer or the time limit passed.
+    """
+    system = pattern.system
+    if (system.primary & (np.maximum.reduce((system.upl, system.lpl, system.spl)) > 0)).any():
+        return
+    before, points = pattern.suppressed.copy(), list(pattern.points)
+    try:
+        thin(pattern)
+        pattern.forget()
+        protect(pattern, deadline, progress)
+    except EngineError:
+        dearer = True
+    else:
+        dearer = system.cost[pattern.suppressed].sum() > system.cost[before].sum()
+    if dearer:
+        pattern.suppressed[:] = before
+        pattern.points = points
+        pattern.recredit()
+
+
+def _open(pattern: Pattern, primary: bool) -> np.ndarray:
+    """Unproven cells, only primaries or all; the largest level and value first."""
+    system = pattern.system
+    unmet = pattern.unmet()
+    if primary:
+        unmet = unmet[system.primary[unmet]]
+    level = np.maximum.reduce((system.upl[unmet], system.lpl[unmet], system.spl[unmet]))
+    return unmet[np.lexsort((unmet, -system.value[unmet], -level))]
+
+
+def _in_time(pattern: Pattern, deadline: float | None) -> None:
+    """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
+    if deadline is not None and time.monotonic() > deadline:
+        bad = pattern.system.cell_id[pattern.unmet()]
+        raise EngineError(
+            f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
+            cells=bad,
+        )
+
+
+def _repair_jointly(pattern: Pattern, repairer: Repairer, deadline: float | None) -> None:
+    """Protect many primaries per program, block by block, while there are many."""
+    view = repairer.view
+    futile = 0
+    for worth in WORTH:
+        targets = _open(pattern, True)
+        if len(targets) < JOINT_FROM:
+            return
+        before = int(pattern.suppressed.sum())
+        visited = np.zeros(view.columns, dtype=bool)
+        columns = np.unique(view.column[targets])
+        for column in columns[columns >= 0]:
+            _in_time(pattern, deadline)
+            if visited[column] or pattern.met(view.members(np.array([column]))[0]).all():
+                continue
+            block = grow(view, int(column), BLOCK)
+            visited[block] = True
+            for turn in range(TURNS):
+                if not repairer.repair_block(block, worth, turn):
+                    break
+        if int(pattern.suppressed.sum()) > before:
+            certify(pattern, View.paired(pattern.system, pattern.suppressed), COVER[:1])
+        futile = futile + 1 if int(pattern.suppressed.sum()) == before else 0
+        if futile == FUTILE:
+            return
+
+
+def _repair_singly(
+    pattern: Pattern, repairer: Repairer, primary: bool, deadline: float | None, progress: Progress | None
+) -> None:
+    """Protect cell by cell: easy neighbourhoods first, and certificates again whenever repairs add nothing."""
+    for limit in LIMITS:
+        while True:
+            certify(pattern, View.paired(pattern.system, pattern.suppressed), COVER)
+            targets = _open(pattern, primary)
+            before, idle, failed = int(pattern.suppressed.sum()), 0, 0
+            for done, target in enumerate(targets):
+                _in_time(pattern, deadline)
+                if progress is not None:
+                    progress("repair", done, len(targets))
+                if pattern.met(targets[done : done + 1])[0]:
+                    continue
+                size = int(pattern.suppressed.sum())
+                if not repairer.repair(int(target), limit):
+                    failed += 1
+                    continue
+                idle = idle + 1 if int(pattern.suppressed.sum()) == size else 0
+                if idle == IDLE:
+                    break
+            if failed == 0 and idle < IDLE:
+                return
+            if int(pattern.suppressed.sum()) == before and idle < IDLE:
+                break

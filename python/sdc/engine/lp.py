@@ -1,0 +1,86 @@
+"""Linear programs on HiGHS: one thread, simplex, fixed seed, and a status that is never guessed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+OPTIMAL, UNBOUNDED, INFEASIBLE, FAILED = "optimal", "unbounded", "infeasible", "failed"
+_STATUS = {
+    highspy.HighsModelStatus.kOptimal: OPTIMAL,
+    highspy.HighsModelStatus.kUnbounded: UNBOUNDED,
+    highspy.HighsModelStatus.kInfeasible: INFEASIBLE,
+}
+# HiGHS presolve costs more than it saves below about this many columns.
+PRESOLVE_FROM = 2000
+_thread = threading.local()
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`status` is one of the module's constants; `x` [columns] and `objective` are None unless it is OPTIMAL."""
+
+    status: str
+    x: np.ndarray | None = None
+    objective: float | None = None
+
+
+def _solver() -> highspy.Highs:
+    """This thread's solver; passing a new model discards all state of the one before."""
+    if not hasattr(_thread, "solver"):
+        solver = highspy.Highs()
+        solver.setOptionValue("output_flag", False)
+        solver.setOptionValue("threads", 1)
+        solver.setOptionValue("parallel", "off")
+        solver.setOptionValue("solver", "simplex")
+        solver.setOptionValue("random_seed", 0)
+        _thread.solver = solver
+    return _thread.solver
+
+
+def minimise(
+    cost: np.ndarray,
+    matrix: sp.csr_matrix,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    row_lower: np.ndarray | None = None,
+    row_upper: np.ndarray | None = None,
+    iterations: int = 200_000,
+    time_limit: float | None = None,
+) -> Solution:
+    """Minimise cost @ x over {row_lower <= matrix @ x <= row_upper (0 where None), lower <= x <= upper}.
+
+    `iterations` bounds the simplex work in a way that does not depend on the machine; when it or `time_limit`
+    (seconds) is reached the status is FAILED.
+    """
+    rows, columns = matrix.shape
+    zero = np.zeros(rows)
+    model = highspy.HighsLp()
+    model.num_col_ = columns
+    model.num_row_ = rows
+    model.col_cost_ = cost
+    model.col_lower_ = lower
+    model.col_upper_ = upper
+    model.row_lower_ = zero if row_lower is None else row_lower
+    model.row_upper_ = zero if row_upper is None else row_upper
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_ = matrix.indptr.astype(np.int32, copy=False)
+    model.a_matrix_.index_ = matrix.indices.astype(np.int32, copy=False)
+    model.a_matrix_.value_ = matrix.data
+    solver = _solver()
+    solver.setOptionValue("presolve", "choose" if columns >= PRESOLVE_FROM else "off")
+    solver.setOptionValue("simplex_iteration_limit", int(iterations))
+    limit = float("inf") if time_limit is None else solver.getRunTime() + float(time_limit)
+    solver.setOptionValue("time_limit", limit)
+    if solver.passModel(model) == highspy.HighsStatus.kError:
+        return Solution(FAILED)
+    solver.run()
+    status = _STATUS.get(solver.getModelStatus(), FAILED)
+    if status != OPTIMAL:
+        return Solution(status)
+    return Solution(OPTIMAL, np.array(solver.getSolution().col_value), solver.getInfo().objective_function_value)

@@ -1,0 +1,314 @@
+"""The exact optimum of complementary cell suppression, by cutting planes.
+
+Method: Fischetti, M. and Salazar-González, J.J. (2001), "Solving the cell suppression problem on tabular data
+with linear constraints", Management Science 47(7), 1008-1027. A master problem chooses cells; attackers'
+linear programs, one per primary and direction, either certify the choice or return an inequality that every
+safe pattern satisfies.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdc.engine.cutting import incumbent as primal
+from sdc.engine.cutting import inequalities
+from sdc.engine.cutting.attacker import Attacker, reached, unprotected
+from sdc.engine.cutting.block import Block, blocks_of
+from sdc.engine.cutting.dives import dive
+from sdc.engine.cutting.master import Master
+from sdc.engine.cutting.rounding import rounding_rows
+from sdc.engine.cutting.solver import SolverError
+from sdc.engine.errors import EngineError, named
+from sdc.engine.system import System
+
+# A target that was satisfied is asked again only after this many rounds; before a phase ends, all are asked.
+REST_ROUNDS = 3
+# Part of a level that a fractional solution may miss; whole patterns are held to the attacker's own
+# tolerance.
+NEARLY = 1e-4
+# Least violation for which an inequality is worth a row of the linear program.
+LEAST_VIOLATION = 1e-3
+# Below this, costs are treated as whole numbers if they all are: a better pattern is better by at least one.
+WHOLE_COSTS_BELOW = 1e8
+# Relative tolerance of the integer programs' own bounds.
+PROOF_SLIP = 1e-6
+# Rows that were slack this often in a row leave the linear program.
+IDLE_ROUNDS = 8
+# Nodes visited to collect inequalities before the first integer program.
+DIVE_NODES = 200
+# Inequalities with at most this slack at the linear optimum are in the first integer program.
+TIGHT = 0.3
+# Shares of a time limit after which the linear phase, rounding and dives give way to the integer programs.
+RELAX_UNTIL, ROUND_UNTIL, DIVE_UNTIL = 0.3, 0.4, 0.5
+# Integer programs stop at this gap until one of their optima is safe.
+FIRST_GAP = 0.01
+# The linear phase ends when this many rounds together raised the bound by less than this part.
+STALL_ROUNDS = 10
+STALL_GAIN = 1e-3
+
+
+@dataclass(frozen=True)
+class OptimalResult:
+    """A safe pattern and how far from the optimum it can be.
+
+    `suppressed` [n] marks primaries and secondaries; `cost` and `bound` are the cost of the secondaries and a
+    lower bound on it over all safe patterns; `gap` is `(cost - bound) / cost` (0 where cost is 0); `proven`
+    whether the requested gap was proven. `blocks` counts the connected blocks, `rounds` the integer programs
+    solved.
+    """
+
+    suppressed: np.ndarray
+    cost: float
+    bound: float
+    gap: float
+    proven: bool
+    blocks: int
+    rounds: int
+
+
+def solve(
+    system: System,
+    *,
+    time_limit: float | None = None,
+    gap: float = 0.0,
+    start: np.ndarray | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> OptimalResult:
+    """The cheapest set of cells whose suppression protects every primary of `system` against the outsider.
+
+    Args:
+        time_limit: seconds of wall time for the whole system, shared among its blocks; None: until proven.
+        gap: relative gap at which a block counts as solved.
+        start: mask [n] of a pattern to begin with; need not be safe (it is repaired).
+        progress: called with a line of text about every integer program.
+
+    Zero-valued and frozen cells are never chosen. Primaries without levels are kept from exact disclosure: a
+    whole number gets a second possible whole number in its interval, any other value an interval that the
+    audit's tolerance tells from a point. Without a time limit the result depends on nothing but the system
+    and `start`. The pattern is safe also when time runs out; finding a first safe pattern is not cut short.
+    Raises EngineError naming the primaries that no pattern protects, SolverError if HiGHS fails before there
+    is a safe pattern.
+    """
+    blocks = blocks_of(system)
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    suppressed = system.primary.copy()
+    cost = bound = 0.0
+    proven, rounds = True, 0
+    unprotectable: list[int] = []
+    isolated = system.primary.copy()
+    for block in blocks:
+        isolated[block.cells] = False
+    unprotectable += np.flatnonzero(isolated).tolist()
+    for number, block in enumerate(blocks):
+        left = deadline - time.monotonic()
+        # What earlier blocks did not use is shared by later ones.
+        until = time.monotonic() + left / (len(blocks) - number) if np.isfinite(left) else np.inf
+        search = _Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}")
+        try:
+            search.run(None if start is None else np.asarray(start, bool)[block.cells])
+        except primal.Unprotectable as error:
+            unprotectable += block.cells[error.positions].tolist()
+            continue
+        except SolverError:
+            # What was found before is verified and stays; a block without a safe pattern must not pass for solved.
+            if search.best is None:
+                raise
+        suppressed[block.cells[search.best]] = True
+        cost += search.best_cost
+        bound += search.bound
+        proven &= search.proven
+        rounds += search.rounds
+    if unprotectable:
+        ids = system.cell_id[unprotectable]
+        raise EngineError(
+            f"no suppression protects the primary cells {named(ids)}: even with every cell suppressed that is"
+            " neither zero nor frozen, an attacker comes closer than their protection levels; lower the"
+            " levels, release frozen cells, or merge categories",
+            cells=ids,
+        )
+    relative = (cost - bound) / cost if cost > 0 else 0.0
+    return OptimalResult(suppressed, cost, bound, max(relative, 0.0), proven, len(blocks), rounds)
+
+
+class _Search:
+    """Cutting planes for one block: linear phase, incumbents, integer phase."""
+
+    def __init__(
+        self, block: Block, gap: float, deadline: float, progress: Callable[[str], None] | None, name: str
+    ) -> None:
+        self.block = block
+        self.gap = gap
+        self.began = time.monotonic()
+        self.deadline = deadline
+        self.progress = progress
+        self.name = name
+        self.master = Master(block)
+        self.whole = bool(np.all(block.cost == np.round(block.cost)))
+        self.best: np.ndarray | None = None
+        self.best_cost = np.inf
+        self.lower = 0.0
+        self.rest = np.zeros(len(block.targets), int)
+        self.rounds = 0
+
+    @property
+    def cutoff(self) -> float:
+        """Patterns of this cost or more are of no interest."""
+        if not np.isfinite(self.best_cost):
+            return np.inf
+        return max(0.0, self.best_cost * (1 - self.gap) - self.step) + 1e-9 * self.best_cost
+
+    @property
+    def step(self) -> float:
+        """A pattern that is better than the best one is better by more than this."""
+        return 0.5 if self.whole and self.best_cost < WHOLE_COSTS_BELOW else 0.0
+
+    @property
+    def proven(self) -> bool:
+        """Whether no pattern beats the best one by more than the gap asked for."""
+        slip = min(PROOF_SLIP * max(1.0, self.best_cost), 0.1 if self.step else np.inf)
+        return self.best_cost <= 0 or self.lower >= self.cutoff - slip
+
+    @property
+    def bound(self) -> float:
+        """Lower bound on the cost of any safe pattern of this block."""
+        if self.proven and self.gap == 0:
+            return self.best_cost
+        return min(self.lower, self.best_cost)
+
+    def run(self, start: np.ndarray | None) -> None:
+        """Search until proven or out of time; leaves a safe pattern in `best`."""
+        self.offer(start if start is not None else self.block.primary)
+        if self.proven:
+            return
+        self.master.add(inequalities.from_relations(self.block))
+        self.relax(RELAX_UNTIL)
+        self.report("relaxed")
+        self.relax(ROUND_UNTIL, rounding=True)
+        self.report("rounded")
+        if not self.proven and not self.late():
+            weights = self.master.weights()
+            self.offer(weights > 0.7, self.block.cost * (1 - 0.95 * weights))
+            self.relax(ROUND_UNTIL)
+        self.report("guided")
+        if not self.proven and not self.late():
+            dive(
+                self.master,
+                DIVE_NODES,
+                self.separate,
+                self.accept,
+                lambda: self.cutoff,
+                lambda: self.late(DIVE_UNTIL),
+            )
+            self.report("dived")
+            self.relax(DIVE_UNTIL)
+        self.integer()
+        self.report("done")
+
+    def integer(self) -> None:
+        """Integer phase: attack whole optima of the master until one holds or none beats the best known."""
+        gap = FIRST_GAP
+        # Most inequalities never bind near the optimum but slow the integer solver down: they join when
+        # violated.
+        rows = {row.key: row for row in self.master.nearly_tight(TIGHT)}
+        while not self.proven and not self.late():
+            self.rounds += 1
+            pattern, lower = self.master.solve_integer(list(rows.values()), max(gap, self.gap), self.deadline)
+            if np.isfinite(lower) or pattern is None:
+                self.lower = max(self.lower, min(lower, self.cutoff))
+            if pattern is None:
+                return
+            missed = self.master.violated(pattern)
+            if missed and self.late():
+                self.offer(pattern)
+            if not missed:
+                known = set(self.master.pool)
+                found = self.accept(pattern)
+                if not found:
+                    if gap == 0.0:
+                        return
+                    gap = 0.0
+                self.master.add(found)
+                self.relax()
+                missed = [row for key, row in self.master.pool.items() if key not in known]
+            rows.update((row.key, row) for row in missed)
+
+    def accept(self, pattern: np.ndarray) -> list[np.ndarray]:
+        """Inequalities that a whole pattern violates; if there are none it is the new best."""
+        weights = pattern.astype(float)
+        failures = unprotected(self.block, pattern)
+        self.offer(pattern)
+        self.report(f"{len(failures)} open targets")
+        found = [c for t, attacks in failures for c in inequalities.from_attacks(self.block, t, attacks, weights)]
+        if failures and all(c @ weights > 1 - LEAST_VIOLATION for c in found):
+            # No part of an unsafe pattern is safe either: at least one other cell is needed.
+            found.append((~pattern).astype(float))
+        return found
+
+    def late(self, share: float = 1.0) -> bool:
+        """Whether this share of the time is over."""
+        return time.monotonic() > self.began + share * (self.deadline - self.began)
+
+    def report(self, text: str) -> None:
+        """Tell the caller where the search is."""
+        if self.progress:
+            size = f"{len(self.master.pool)} inequalities, {int((~self.master.fixed).sum())} open cells"
+            state = f"integer program {self.rounds}, {size}, cost {self.best_cost:g}, bound {self.bound:g}"
+            self.progress(f"{self.name}: {text}; {state}")
+
+    def offer(self, pattern: np.ndarray, guide: np.ndarray | None = None) -> None:
+        """Repair and clean a pattern, and keep it if it is the best so far."""
+        pattern = primal.clean(self.block, primal.repair(self.block, pattern, guide), self.deadline)
+        cost = float(self.block.cost[pattern & ~self.block.primary].sum())
+        if cost < self.best_cost:
+            self.best, self.best_cost = pattern, cost
+
+    def relax(self, until: float = 1.0, rounding: bool = False) -> None:
+        """Linear phase: add violated inequalities, attacks first, then rounding, until the bound stalls."""
+        history: list[float] = []
+        while not self.late(until):
+            if not self.master.relax(self.cutoff):
+                self.lower = max(self.lower, self.cutoff)
+                return
+            self.lower = max(self.lower, self.master.objective)
+            self.master.fix(self.cutoff)
+            history.append(self.master.objective)
+            if len(history) > STALL_ROUNDS and history[-1] - history[-STALL_ROUNDS] < STALL_GAIN * history[-1]:
+                return
+            weights = self.master.weights()
+            found = self.separate(weights, False)
+            rows = [] if found or not rounding else rounding_rows(self.master)
+            if not found and not rows:
+                found = self.separate(weights, True)
+            self.master.drop_idle(IDLE_ROUNDS)
+            if not self.master.add(found) + self.master.add_rows(rows):
+                return
+
+    def separate(self, weights: np.ndarray, thorough: bool) -> list[np.ndarray]:
+        """Violated inequalities at weights [n]; targets satisfied lately are left out unless `thorough`."""
+        if thorough:
+            self.rest[:] = 0
+        attacker = Attacker(self.block, np.where(weights > 1e-9, weights, 0.0), capped=True)
+        found = []
+        for i, target in enumerate(self.block.targets):
+            if self.rest[i]:
+                self.rest[i] -= 1
+                continue
+            if self.late():
+                break
+            attacks = [attacker.attack(target, sense) for sense in target.senses]
+            if reached(target, attacks, NEARLY):
+                self.rest[i] = REST_ROUNDS
+                continue
+            violated = [
+                c
+                for c in inequalities.from_attacks(self.block, target, attacks, weights)
+                if c @ weights < 1 - LEAST_VIOLATION
+            ]
+            found += violated
+            if not violated:
+                self.rest[i] = REST_ROUNDS
+        return found

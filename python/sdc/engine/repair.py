@@ -1,0 +1,215 @@
+"""Protect single cells: the cheapest displacement that moves a target far enough, as a linear program.
+
+The program charges unsuppressed cells for moving (their cost per unit of what the target needs) and lets suppressed
+cells move for almost nothing; the cells that move are suppressed. This is the incremental linear-programming
+heuristic of Kelly, Golden & Assad (1992), with the charge adapted to the flow in a second pass. It runs in a
+neighbourhood of the target that grows until the program is feasible; the whole system is the last neighbourhood, so
+infeasible there means that no suppression can protect the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import scipy.sparse as sp
+
+from sdc.engine import lp
+from sdc.engine.certify import REACH, apart, open_columns, signs
+from sdc.engine.neighbourhood import grow, peel
+from sdc.engine.pattern import NOISE, Pattern
+from sdc.engine.view import View
+
+# Neighbourhood sizes tried in turn, before the whole system.
+SIZES = (200, 600, 2000, 4000, 16_000)
+# Up to this size a feasible neighbourhood is grown once more, for a cheaper protection.
+COMPARE = 600
+# A suppressed cell that moves costs this part of the cheapest candidate: short displacements are preferred.
+MOVE = 1e-3
+# The charge is adapted to the flow this often.
+PASSES = 2
+
+
+class Repairer:
+    """Repairs cells of one pattern.
+
+    The view holds all cells that are suppressed or may be, with those tied together that no suppression can part
+    (a parent and its only non-zero child); it does not change while cells are suppressed.
+    """
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.view = View.paired(pattern.system, pattern.suppressed | pattern.system.candidate)
+        self._cost = pattern.system.cost.copy()
+
+    @contextmanager
+    def barring(self, cell: int, times: float) -> Iterator[None]:
+        """Within the context `cell` costs so many times as much."""
+        cost = self._cost[cell]
+        self._cost[cell] = cost * times
+        try:
+            yield
+        finally:
+            self._cost[cell] = cost
+
+    def charge(self, columns: np.ndarray) -> np.ndarray:
+        """Cost of suppressing what is not yet suppressed of each column."""
+        cells, owner = self.view.members(columns)
+        cost = np.where(self.pattern.suppressed[cells], 0.0, self._cost[cells])
+        return np.bincount(owner, weights=cost, minlength=len(columns))
+
+    def repair_block(self, columns: np.ndarray, worth: float, turn: int) -> bool:
+        """Protect some cells of a block of columns in one program; False when it found none to protect.
+
+        Open columns no two of which share a relation (others in another `turn`) ask to move together, each worth
+        `worth` times the block's median charge; what the cheapest such displacement moves is suppressed.
+        """
+        view, pattern = self.view, self.pattern
+        columns = peel(view, columns)
+        if len(columns) == 0:
+            return False
+        cells, owner = view.members(columns)
+        hidden = np.zeros(len(columns), dtype=bool)
+        hidden[owner[pattern.suppressed[cells]]] = True
+        open_, above, below, either = open_columns(pattern, view, columns[hidden])
+        if len(open_) == 0:
+            return False
+        matrix = view.local(columns)[1]
+        chosen = apart(matrix.tocsc()[:, np.searchsorted(columns, open_)], turn)
+        open_, above, below, either = open_[chosen], above[chosen], below[chosen], either[chosen]
+        where = np.searchsorted(columns, open_)
+        charge = self.charge(columns)
+        positive = charge[charge > 0]
+        middle = float(np.median(positive)) if len(positive) else 1.0
+        room_up, room_down = view.room_up[columns], view.room_down[columns]
+        sign = np.where(signs(matrix, 0)[where] >= 0, 1.0, -1.0)
+        wanted = np.maximum.reduce((above, below, either))
+        sign = np.where((room_down[where] < wanted) | ((below == 0) & (above > 0)), 1.0, sign)
+        sign = np.where((room_up[where] < wanted) | ((above == 0) & (below > 0)), -1.0, sign)
+        wanted = np.where(sign > 0, np.where(above > 0, above, wanted), np.where(below > 0, below, wanted))
+        scale = float(wanted.max())
+        wanted = wanted / scale
+        upper, lower = np.minimum(room_up / scale, REACH), np.minimum(room_down / scale, REACH)
+        # A target's displacement is a rewarded part, from its far bound up to what is wanted, plus a rest beyond it.
+        forward = sign > 0
+        part = np.minimum(wanted, np.where(forward, upper[where], lower[where]))
+        far = np.where(forward, lower[where], upper[where])
+        per_unit = charge / np.clip(np.maximum(upper, lower), 1e-9, 1.0) + MOVE * middle
+        count = len(columns)
+        upper[where] = np.where(forward, upper[where] - part, 0.0)
+        lower[where] = np.where(forward, 0.0, lower[where] - part)
+        solution = lp.minimise(
+            np.concatenate((per_unit, per_unit, -worth * middle / wanted)),
+            sp.hstack((matrix, -matrix, matrix[:, where] @ sp.diags(sign)), format="csr"),
+            np.concatenate((np.zeros(2 * count), -far)),
+            np.concatenate((upper, lower, part)),
+        )
+        if solution.x is None:
+            return False
+        displacement = solution.x[:count] - solution.x[count : 2 * count]
+        displacement[where] += sign * solution.x[2 * count :]
+        moved = np.abs(displacement) > NOISE
+        return bool(moved.any()) and self._suppress(*view.expand(columns[moved], displacement[moved] * scale))
+
+    def _suppress(self, cells: np.ndarray, displacement: np.ndarray) -> bool:
+        """Suppress the cells of a displacement and record it; False, and nothing changed, if it is not a proof."""
+        new = cells[~self.pattern.suppressed[cells]]
+        self.pattern.suppress(new)
+        if self.pattern.add_point(cells, displacement):
+            return True
+        self.pattern.suppressed[new] = False
+        return False
+
+    def repair(self, target: int, largest: int | None = None) -> bool:
+        """Suppress what `target` needs, as cheaply as neighbourhoods of up to `largest` columns allow.
+
+        False if none of these protects it; without `largest`, if nothing does.
+        """
+        pattern = self.pattern
+        one = np.array([target])
+        column = int(self.view.column[target])
+        for _ in range(8):
+            if pattern.met(one)[0]:
+                return True
+            if column < 0:
+                return False
+            above, below, either = (
+                float(side[0]) for side in pattern.needs.open_sides(pattern.up[one], pattern.down[one], one)
+            )
+            amounts = [above] if above > 0 else [-below] if below > 0 else [either, -either]
+            ratio = self.view.ratio[target]
+            amounts = [float(amount / ratio) for amount in amounts]
+            room = (self.view.room_down[column], self.view.room_up[column])
+            amounts = [amount for amount in amounts if abs(amount) <= room[amount > 0] * (1 + 1e-9)]
+            if not amounts or not self._protect(column, amounts, largest):
+                return False
+        return bool(pattern.met(one)[0])
+
+    def _protect(self, column: int, amounts: list[float], largest: int | None) -> bool:
+        """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed)."""
+        view = self.view
+        # Costs weigh against closeness in units of the cheapest company the target could have.
+        charge = self.charge(np.arange(view.columns))
+        near = np.unique(view.by_relation[view.by_column[:, [column]].indices].indices)
+        positive = charge[near][charge[near] > 0]
+        attraction = charge / (float(np.median(positive)) if len(positive) else 1.0)
+        best: tuple[float, np.ndarray, np.ndarray] | None = None
+        for size in (*SIZES, view.columns):
+            if largest is not None and size > largest:
+                break
+            columns = grow(view, column, size, attraction)
+            whole = len(columns) < size or size == view.columns
+            columns = peel(view, columns)
+            held = best is not None
+            if column in columns:
+                matrix = view.local(columns)[1]
+                for amount in amounts:
+                    found = self._cheapest(columns, matrix, charge[columns], column, amount)
+                    if found is not None and (best is None or found[0] < best[0]):
+                        best = found
+            if whole or held or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
+                break
+        if best is None:
+            return False
+        return self._suppress(*view.expand(best[1], best[2]))
+
+    def _cheapest(
+        self, columns: np.ndarray, matrix: sp.csr_matrix, charge: np.ndarray, column: int, amount: float
+    ) -> tuple[float, np.ndarray, np.ndarray] | None:
+        """Cheapest displacement of `columns` with `column` moved by `amount`: (cost, columns moved, displacement)."""
+        view = self.view
+        scale = abs(amount)
+        upper = np.minimum(view.room_up[columns] / scale, 1e6)
+        lower = np.minimum(view.room_down[columns] / scale, 1e6)
+        at = int(np.searchsorted(columns, column))
+        charge = charge.copy()
+        charge[at] = 0.0
+        positive = charge[charge > 0]
+        move = MOVE * (float(positive.min()) if len(positive) else 1.0)
+        per_unit = charge / np.clip(np.maximum(upper, lower), 1e-9, 1.0)
+        least = np.zeros(2 * len(columns))
+        if amount > 0:
+            upper[at], lower[at], least[at] = 1.0, 0.0, 1.0
+        else:
+            upper[at], lower[at], least[len(columns) + at] = 0.0, 1.0, 1.0
+        both = sp.hstack((matrix, -matrix), format="csr")
+        most = np.concatenate((upper, lower))
+        best: tuple[float, np.ndarray] | None = None
+        for _ in range(PASSES):
+            solution = lp.minimise(np.tile(per_unit + move, 2), both, least, most)
+            if solution.x is None:
+                break
+            displacement = solution.x[: len(columns)] - solution.x[len(columns) :]
+            size = np.abs(displacement)
+            used = size > NOISE
+            total = float(charge[used].sum())
+            if best is None or total < best[0]:
+                best = (total, displacement)
+            if np.count_nonzero(used & (charge > 0)) <= 1:
+                break
+            per_unit = np.where(used, charge / np.maximum(size, 1e-6), per_unit)
+        if best is None:
+            return None
+        moved = np.abs(best[1]) > NOISE
+        return best[0], columns[moved], best[1][moved] * scale

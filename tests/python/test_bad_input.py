@@ -1,0 +1,130 @@
+"""Every mistake an analyst can make with the data or the hierarchies gets one clear message, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+HIERARCHY = "seeds/classifications/toy_area_hierarchy.csv"
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"toy_owner": "nullif(owner_id, 'owner001')"},
+            ["int_toy__cells", "contributor `owner_id` is NULL in", "rows"],
+        ),
+        (
+            {"toy_area": "replace(area, 'N1', 'X9')"},
+            ["dimension `area`", "codes that its hierarchy does not know: X9"],
+        ),
+        ({"toy_area": "replace(area, 'N1', 'N')"}, ["dimension `area`", "sums of other codes: N"]),
+        ({"toy_area": "nullif(area, 'N1')"}, ["dimension `area` is NULL in"]),
+        ({"toy_turnover": "'-' || turnover"}, ["measure `turnover` has", "negative contributions"]),
+        ({"toy_filter": "false"}, ["contributions are empty"]),
+        ({"toy_size": "'Total'"}, ["dimension `size_band` has the code Total"]),
+    ],
+)
+def test_unfit_contributions_are_named(toy, variables, says):
+    before = toy.publication()
+    outcome = toy.dbt("run", "--vars", json.dumps(variables))
+    assert outcome.code != 0
+    for text in says:
+        assert text in outcome.text, outcome.text
+    assert "PLANTED" not in outcome.text
+    assert toy.publication() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("N,Total,North", "N,N1,North", ["cycle through: N, N1"]),
+        ("S,Total,South", "S,,South", ["must have one root, with the code Total", "S, Total"]),
+        ("S,Total,South", "S,Nowhere,South", ["names parents that are not codes of it: Nowhere"]),
+        ("N3,N,Northby", "N3,N,Northby\nN3,S,Northby", ["lists these codes more than once: N3"]),
+        ("Total,,Everywhere", "UK,,Everywhere", ["must have one root"]),
+    ],
+)
+def test_broken_hierarchies_are_named(toy, old, new, says):
+    before = toy.publication()
+    toy.edit(HIERARCHY, old, new)
+    outcome = toy.dbt("build", "--exclude-resource-type", "unit_test")
+    assert outcome.code != 0
+    for text in ["hierarchy of `area`", *says]:
+        assert text in outcome.text, outcome.text
+    assert toy.publication() == before
+
+
+CELLS = {
+    "relation": "ref('stg_toy__shops')",
+    "dimensions": "{'area': {'hierarchy': ref('toy_area_hierarchy')}, 'size_band': {}}",
+    "measures": "{'shops': {'count': true}}",
+    "contributor": "'owner_id'",
+    "by": "['period']",
+}
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "says"),
+    [
+        ("dimensions", "'area'", "`dimensions` must be a mapping"),
+        ("dimensions", "{}", "`dimensions` must be a mapping of at least one dimension"),
+        ("dimensions", "{'Area Code': {}}", "`dimensions` must be named by lower-case column names"),
+        ("dimensions", "{'area': {'hierachy': 1}}", "got: hierachy"),
+        ("dimensions", "{'period': {}}", "a `by` column has no total"),
+        ("measures", "['shops']", "`measures` must be a mapping"),
+        ("measures", "{'area': {'count': true}}", "named unlike every dimension"),
+        ("measures", "{'shops': {'max': 'turnover'}}", 'one of {"count": true}'),
+        ("measures", "{'shops': {'count': true, 'sum': 'turnover'}}", 'one of {"count": true}'),
+        ("contributor", "none", "`contributor` must be the name of the column"),
+        ("by", "'period'", "`by` must be a list of column names"),
+        (
+            "tables",
+            "[['area', 'colour']]",
+            "`tables` must be made of the dimensions area, size_band; got: colour",
+        ),
+        ("tables", "['area']", "`tables` must be a list of lists"),
+        ("tables", "[['size_band', {'area': {'depth': 0}}]]", "limited by a depth of 1 or more"),
+    ],
+)
+def test_arguments_of_cells_are_checked(compile_inline, argument, value, says):
+    arguments = {**CELLS, argument: value}
+    message = compile_inline("{{ sdc.cells(" + ", ".join(f"{k}={v}" for k, v in arguments.items()) + ") }}")
+    assert "sdc.cells in" in message and says in message, message
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='everything')",
+            "one of the rule sets in the variable sdc_rule_sets: business_counts",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', rules={'thresold': 9})",
+            "made of the rules threshold",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', rules={'threshold': 2})",
+            "weaker than the 3",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', rules={'threshold': 'ten'})",
+            "a whole number of contributors",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', method='magic')",
+            "auto, heuristic or optimal",
+        ),
+        (
+            "sdc.protect(ref('stg_toy__shops'), rule_set='business_counts')",
+            "expects exactly one cells model upstream",
+        ),
+        ("sdc.published('Turnover, shops')", "`measure` must be the name of a measure"),
+    ],
+)
+def test_arguments_of_the_other_macros_are_checked(compile_inline, call, says):
+    message = compile_inline("{{ " + call + " }}")
+    assert says in message, message
