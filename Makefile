@@ -39,7 +39,7 @@ test: key data ## every test: Python, dbt data tests and dbt unit tests
 lint: $(VENV)/.installed ## ruff and sqlfluff
 	$(BIN)/ruff check python tests benchmarks
 	$(BIN)/ruff format --check python tests benchmarks
-	$(BIN)/sqlfluff lint models tests/singular analyses
+	$(BIN)/sqlfluff lint models analyses
 
 docs: key data ## the dbt docs site, in target/ (internal: it shows compiled SQL)
 	@$(KEYED) $(DBT) docs generate --static

@@ -1,5 +1,5 @@
 {#-
-    protect(cells, rule_set, rules, cost, method)
+    protect(cells, rule_set, rules, cost, method, least_suppressed_count)
 
     Every cell of a product with its status: primary rules first, then complementary suppression over all tables of the
     product as one system, then the attacker's interval for every suppressed cell. Fails when a primary cell cannot be
@@ -14,11 +14,21 @@
     rules      parameters of this model, only ever stricter: {'threshold': 10}
     cost       what a secondary suppression costs: value (default), count, unity, log
     method     auto (default), heuristic, optimal
+    least_suppressed_count
+               what a reader takes every suppressed count to be at least: 1 (default), because empty cells are seen to be
+               empty; or 0, where a suppressed cell could be empty for all a reader knows, or as a weaker guarantee that
+               suppresses less
 -#}
-{%- macro protect(cells, rule_set, rules={}, cost='value', method='auto') -%}
+{%- macro protect(cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
+    {%- do sdc._require(least_suppressed_count in [0, 1], 'protect', 'least_suppressed_count', '0 or 1', least_suppressed_count) -%}
     {%- set in_force = sdc._rules_in_force(rule_set, rules) -%}
-    {{- config(meta={'sdc_role': 'protected', 'sdc_rule_set': rule_set, 'sdc_rules': in_force}) -}}
+    {{- config(meta={
+        'sdc_role': 'protected',
+        'sdc_rule_set': rule_set,
+        'sdc_rules': in_force,
+        'sdc_least_suppressed_count': least_suppressed_count
+    }) -}}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set product = sdc._product_of(model, 'protect') -%}
     {%- set options = {'where': model.name, 'cost': cost, 'method': method} -%}
@@ -50,12 +60,13 @@ cells as (
 
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells', options,
-        "case when rules.rule is null then 'safe' else 'primary' end", measure ~ '_primary') | indent }}
+        "case when rules.rule is null then 'safe' else 'primary' end", measure ~ '_primary',
+        least_suppressed_count) | indent }}
 ),
 
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': model.name},
-        'suppressed.status', measure ~ '_primary', measure ~ '_suppressed') | indent }}
+        'suppressed.status', measure ~ '_primary', least_suppressed_count, measure ~ '_suppressed') | indent }}
 ){{ ',' }}
 
 {% endfor -%}

@@ -74,11 +74,12 @@ relation_lists as (
     call        sdc_suppress or sdc_audit
     status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`
     rules       CTE with the primary rule's `level` for each cell
+    least       what a reader takes a suppressed count to be at least: 1, because empty cells are seen to be empty, or 0
     suppressed  CTE with the status after suppression (for the audit)
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, status, rules, suppressed=none) -%}
+{%- macro _engine_call(call, product, measure, cells, options, status, rules, least, suppressed=none) -%}
     {%- set key = (product.by + ['cell_id']) | join(', ') -%}
     {%- set counts = product.measures[measure].kind in ['records', 'count'] -%}
 select
@@ -98,7 +99,7 @@ from (
                 value := cast(cells.{{ measure }} as double),
                 status := {{ status }},
                 cost := cast(null as double),
-                lower := cast(0 as double),
+                lower := {{ 'cast(least(cells.' ~ measure ~ ', 1) as double)' if counts and least == 1 else 'cast(0 as double)' }},
                 upper := cast(null as double),
                 upl := cast(rules.level as double),
                 lpl := cast(rules.level as double),

@@ -36,7 +36,8 @@ cells as (
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': mart.node.name},
         "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.is_unsafe then 'primary' "
-        ~ "else 'secondary' end", measure ~ '_primary') | indent }}
+        ~ "else 'secondary' end", measure ~ '_primary',
+        mart.protected.config.meta.sdc_least_suppressed_count) | indent }}
 ){{ ',' if not loop.last }}
 
 {% endfor -%}

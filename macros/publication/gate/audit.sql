@@ -32,7 +32,8 @@ cells as (
 
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': protected.name},
-        "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end", measure ~ '_primary') | indent }}
+        "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end", measure ~ '_primary',
+        protected.config.meta.sdc_least_suppressed_count) | indent }}
 ),
 
 {% endfor -%}

@@ -58,7 +58,8 @@
         {%- set columns = columns.extend([measure, measure ~ '_contributors', measure ~ '_status']) or columns -%}
     {%- endfor -%}
     {%- set digest = run_query(sdc._content_hash('(select ' ~ columns | join(', ') ~ ' from ' ~ protected.relation_name ~ ')')) -%}
-    {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true) ~ tojson(product.measures))) -}}
+    {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true)
+        ~ tojson(product.measures) ~ protected.config.meta.sdc_least_suppressed_count)) -}}
 {%- endmacro -%}
 
 
