@@ -17,6 +17,7 @@ PLANTED = {
 
 def write(path: Path, seed: int = 1) -> None:
     draw = random.Random(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
     areas = ["N1", "N2", "N3", "S1", "S2", "S3"]
     with open(path, "w", newline="", encoding="utf-8") as handle:
         rows = csv.writer(handle)
