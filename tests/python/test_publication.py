@@ -152,7 +152,8 @@ def test_another_working_directory_is_named(toy, tmp_path):
     assert not list(elsewhere.glob("*.duckdb"))
 
 
-def test_no_key_is_made_for_an_existing_database(tmp_path):
+def test_no_key_is_made_for_an_existing_database(tmp_path, monkeypatch):
+    monkeypatch.delenv(restricted.KEY_VARIABLE, raising=False)
     (tmp_path / "restricted.duckdb").write_bytes(b"something")
     with pytest.raises(restricted.RestrictedError, match="its key does not"):
         restricted.ensure_key(tmp_path / ".env", tmp_path / "restricted.duckdb")
