@@ -37,7 +37,11 @@
     {%- endfor -%}
     {%- set plan = {'marts': marts, 'releases': releases, 'log': 'restricted.governance.gate_log'} -%}
     {%- set done = run_query("select sdc_promote('" ~ tojson(plan, sort_keys=true) | replace("'", "''") ~ "')") -%}
-    {%- do log('sdc: ' ~ done.columns[0].values()[0], info=true) -%}
+    {%- set said = done.columns[0].values()[0] -%}
+    {%- if said.startswith('refused: ') -%}
+        {%- do exceptions.raise_compiler_error(said[9:]) -%}
+    {%- endif -%}
+    {%- do log('sdc: ' ~ said, info=true) -%}
 {%- endmacro -%}
 
 

@@ -51,10 +51,18 @@ def register_keyed(connection: duckdb.DuckDBPyConnection, key: str, places: publ
         return pseudonyms(values, key)
 
     def promote(plans: pa.ChunkedArray | pa.Array) -> pa.Array:
-        return pa.array([publication.promote(connection, places, json.loads(p.as_py())) for p in plans])
+        return pa.array([_promote(connection, places, json.loads(p.as_py())) for p in plans])
 
     _create(connection, "sdc_pseudonym", pseudonym, ["varchar"], "varchar")
     _create(connection, "sdc_promote", promote, ["varchar"], "varchar", side_effects=True)
+
+
+def _promote(connection: duckdb.DuckDBPyConnection, places: publication.Places, plan: dict) -> str:
+    """What was done, or ``refused: `` and why: the macro raises it without DuckDB's and Python's frames around it."""
+    try:
+        return publication.promote(connection, places, plan)
+    except publication.PromotionRefused as refusal:
+        return f"refused: {refusal}"
 
 
 def pseudonyms(values: pa.ChunkedArray | pa.Array, key: str) -> pa.Array:
