@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+# Size of the synthetic register, up to 3 million; delete data/business_register.parquet to make it anew.
+LOCAL_UNITS ?= 200000
 BIN := $(VENV)/bin
 # The key of restricted.duckdb: from the environment, else from .env (made once, private, ignored by git).
 KEYED = set -euo pipefail; if [ -z "$${DBT_ENV_SECRET_SDC_KEY:-}" ]; then set -a; . ./.env; set +a; fi;
@@ -26,7 +28,7 @@ key: $(VENV)/.installed
 	@$(BIN)/python -m sdc.restricted
 
 data: $(VENV)/.installed ## make the synthetic inputs, where they are absent
-	@[ -f data/business_register.parquet ] || $(BIN)/python -m sdc.demo.register --output data/business_register.parquet
+	@[ -f data/business_register.parquet ] || $(BIN)/python -m sdc.demo.register --local-units $(LOCAL_UNITS) --output data/business_register.parquet
 	@[ -f data/companies.parquet ] || $(BIN)/python -m sdc.demo.companies --output data/companies.parquet
 
 build: key data ## seeds, models, tests, the gate, the publication and its files

@@ -12,7 +12,7 @@
     cells      ref() to a model that is one call of sdc.cells()
     rule_set   a name in the variable sdc_rule_sets
     rules      parameters of this model, only ever stricter: {'threshold': 10}
-    cost       what a secondary suppression costs: value (default), count, unity, log
+    cost       what a secondary suppression costs: value (default), unity, log, power (its square root)
     method     auto (default), heuristic, optimal
     least_suppressed_count
                what a reader takes every suppressed count to be at least: 1 (default), because empty cells are seen to be
@@ -20,6 +20,7 @@
                suppresses less
 -#}
 {%- macro protect(cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1) -%}
+    {%- do sdc._require(cost in ['value', 'unity', 'log', 'power'], 'protect', 'cost', 'value, unity, log or power', cost) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
     {%- do sdc._require(least_suppressed_count in [0, 1], 'protect', 'least_suppressed_count', '0 or 1', least_suppressed_count) -%}
     {%- set in_force = sdc._rules_in_force(rule_set, rules) -%}

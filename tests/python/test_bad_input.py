@@ -118,6 +118,7 @@ def test_arguments_of_cells_are_checked(compile_inline, argument, value, says):
             "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', method='magic')",
             "auto, heuristic or optimal",
         ),
+        ("sdc.protect(ref('int_toy__cells'), rule_set='business_counts', cost='free')", "value, unity, log or power"),
         (
             "sdc.protect(ref('stg_toy__shops'), rule_set='business_counts')",
             "expects exactly one cells model upstream",

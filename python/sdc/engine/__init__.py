@@ -39,7 +39,7 @@ def suppress(
 
     Args:
         cells, relations: the tables of the engine's contract.
-        cost: what to keep small: value, count, unity, log, power, distance or `column:<name>`.
+        cost: what to keep small: value, count, unity, log, power or `column:<name>`.
         method: heuristic; optimal (cutting planes, for some thousand cells); auto: optimal where few cells can be
             chosen, heuristic elsewhere.
         time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.

@@ -1,8 +1,7 @@
 """What it costs to suppress a cell: the quantity complementary suppression keeps small.
 
 The functions are those of the usual tools (Handbook on Statistical Disclosure Control, 2nd ed., ch. 4):
-suppressed value, suppressed contributors, number of suppressed cells, and compromises between them. `distance` and
-the preference for a previous pattern depend on the pattern and are applied by the heuristic on top of these.
+suppressed value, suppressed contributors, number of suppressed cells, and compromises between them.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ COSTS: dict[str, Callable[[pa.Table, np.ndarray, np.ndarray], np.ndarray]] = {
     "unity": _unity,
     "log": _log,
     "power": _power,
-    "distance": _value,
 }
 
 
