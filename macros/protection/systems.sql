@@ -99,7 +99,7 @@ from (
                 value := cast(cells.{{ measure }} as double),
                 status := {{ status }},
                 cost := cast(null as double),
-                lower := {{ 'cast(least(cells.' ~ measure ~ ', 1) as double)' if counts and least == 1 else 'cast(0 as double)' }},
+                lower := {{ 'cast(least(cells.' ~ measure ~ ', 1) as double)' if counts and least != 0 else 'cast(0 as double)' }},
                 upper := cast(null as double),
                 upl := cast(rules.level as double),
                 lpl := cast(rules.level as double),
@@ -124,10 +124,10 @@ from (
 {%- endmacro -%}
 
 
-{#- A cell in words, for messages: its codes, never its value. -#}
+{#- A cell in words, for messages: its codes, never its value. Never NULL: a complaint must not vanish with a code. -#}
 {%- macro _cell_name(dimensions, alias) -%}
     {%- for name in dimensions -%}
-        '{{ ', ' if not loop.first }}{{ name }} = ' || {{ alias }}{{ name }}{{ ' || ' if not loop.last }}
+        '{{ ', ' if not loop.first }}{{ name }} = ' || coalesce({{ alias }}{{ name }}, 'NULL'){{ ' || ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro -%}
 

@@ -52,8 +52,11 @@
 {%- endmacro -%}
 
 
-{#- Where a release model writes: rel_digital_businesses -> <folder>/digital-businesses.parquet -#}
+{#-
+    Where a release model writes: rel_digital_businesses -> .sdc/publication/digital-businesses.parquet, in the working
+    folder. Not a variable: a file written elsewhere could be public before it was checked.
+-#}
 {%- macro release_location(name) -%}
-    {{- var('sdc_release_folder', '.sdc/publication') ~ '/' ~ (name[4:] if name.startswith('rel_') else name)
+    {{- '.sdc/publication/' ~ (name[4:] if name.startswith('rel_') else name)
         | replace('_', '-') ~ '.parquet' -}}
 {%- endmacro -%}

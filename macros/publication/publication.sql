@@ -29,9 +29,9 @@
     {%- if not flags.EMPTY -%}
         {%- set columns = adapter.get_columns_in_relation(candidate) | map(attribute='name') | list -%}
         {%- do sdc._gate_columns(columns, product) -%}
-        {%- do sdc._gate_product(product, protected) -%}
+        {%- set pattern = sdc._gate_product(product, protected) -%}
         {%- do sdc._refuse_if(sdc._gate_rows(candidate, columns, product, protected)) -%}
-        {%- do sdc._certify(candidate, product, protected) -%}
+        {%- do sdc._certify(candidate, product, protected, pattern) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}  {#- DuckDB: one transaction writes to one attached database -#}
 

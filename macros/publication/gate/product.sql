@@ -1,16 +1,16 @@
 {#-
     Refuse a product whose protected model cannot be trusted: statuses first (_gate_statuses), then the audit
-    (_gate_audit), both over the whole product. A product that has passed is not examined again until its cells,
-    statuses or rules change: passes are kept in the restricted database under a digest of all three.
+    (_gate_audit), both over the whole product. Within one run, a product whose audit has passed is not audited again for
+    its other marts, as long as codes, values, statuses and rules are the same. Returns the digest of these.
 -#}
 {%- macro _gate_product(product, protected) -%}
     {%- set in_force = sdc._gate_rules(protected) -%}
     {%- set pattern = sdc._pattern(product, protected, in_force) -%}
     {%- set passed = run_query(
         "select 1 from " ~ protected.database ~ ".governance.audit_log where product = '" ~ product.node
-        ~ "' and pattern = '" ~ pattern ~ "' limit 1") -%}
+        ~ "' and pattern = '" ~ pattern ~ "' and invocation = '" ~ invocation_id ~ "' limit 1") -%}
+    {%- do sdc._refuse_if(sdc._gate_statuses(product, protected, in_force)) -%}
     {%- if passed.rows | length == 0 -%}
-        {%- do sdc._refuse_if(sdc._gate_statuses(product, protected, in_force)) -%}
         {%- set counts = run_query(sdc._gate_audit_query(product, protected, in_force)) -%}
         {%- set problems = [] -%}
         {%- for row in counts.rows -%}
@@ -38,6 +38,7 @@
                 ~ ", now(), '" ~ invocation_id ~ "')") -%}
         {%- endfor -%}
     {%- endif -%}
+    {{- return(pattern) -}}
 {%- endmacro -%}
 
 
@@ -51,11 +52,12 @@
 {%- endmacro -%}
 
 
-{#- Digest of what the audit looked at: codes, values, statuses and rules. -#}
+{#- Digest of what the audit looked at: codes and what they add up to, values, statuses, rules and the attacker. -#}
 {%- macro _pattern(product, protected, in_force) -%}
     {%- set columns = product.by + product.dimensions -%}
+    {%- for name in product.dimensions -%}{%- do columns.append(name ~ '_parents') -%}{%- endfor -%}
     {%- for measure in product.measures -%}
-        {%- set columns = columns.extend([measure, measure ~ '_contributors', measure ~ '_status']) or columns -%}
+        {%- do columns.extend([measure, measure ~ '_contributors', measure ~ '_status']) -%}
     {%- endfor -%}
     {%- set digest = run_query(sdc._content_hash('(select ' ~ columns | join(', ') ~ ' from ' ~ protected.relation_name ~ ')')) -%}
     {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true)
@@ -82,8 +84,7 @@
 
 
 {#- The gate's certificate for a candidate: promotion asks for one that matches the table's content exactly. -#}
-{%- macro _certify(candidate, product, protected) -%}
-    {%- set pattern = sdc._pattern(product, protected, sdc._gate_rules(protected)) -%}
+{%- macro _certify(candidate, product, protected, pattern) -%}
     {%- do run_query(
         "insert into " ~ protected.database ~ ".governance.gate_log select '" ~ model.name ~ "', '" ~ product.node ~ "', '"
         ~ pattern ~ "', (" ~ sdc._content_hash(candidate) ~ "), '" ~ protected.config.meta.sdc_rule_set ~ "', "
