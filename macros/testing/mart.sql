@@ -60,3 +60,23 @@
     {%- do exceptions.raise_compiler_error('no_disclosive_cells: ' ~ wanted ~ ' is not a model that ' ~ cells.name
         ~ ' tabulates; name it with the argument `contributions`') -%}
 {%- endmacro -%}
+
+
+{#-
+    A failing row (measure, problem, cell) where a test has not seen the whole mart: the table is empty, or has rows that
+    are no cells of the product. A test that looked at nothing has shown nothing.
+
+    examined   the relation or CTE of the rows the test looks at, one for each row of the mart
+-#}
+{%- macro _not_examined(model, examined) -%}
+    select
+        'every measure' as measure,
+        'examined ' || examined_rows || ' of ' || published_rows || ' rows' as problem,
+        '' as cell
+    from (
+        select
+            (select count(*) from {{ model }}) as published_rows,
+            (select count(*) from {{ examined }}) as examined_rows
+    )
+    where {{ 'false' if flags.EMPTY else 'published_rows = 0' }} or examined_rows <> published_rows
+{%- endmacro -%}

@@ -18,7 +18,6 @@ published as (
 )
 
 {% for name in mart.dimensions -%}
-{%- set outer_loop = loop -%}
 {%- for measure in mart.measures %}
 select
     '{{ measure }}' as measure,
@@ -47,7 +46,10 @@ group by {{ sdc._prefixed(key, 'parents.') }} parts.hierarchy, parents.{{ measur
 having
     bool_and((parts.cell_found and parts.part_published is not null) or parts.part_value = 0)
     and sum(coalesce(parts.part_published, 0)) <> parents.{{ measure }}_published
-{{ '\nunion all\n' if not (loop.last and outer_loop.last) }}
-{%- endfor -%}
+
+union all
+{% endfor -%}
 {%- endfor %}
+
+{{ sdc._not_examined(model, 'published') }}
 {% endtest %}

@@ -97,6 +97,9 @@ left join counted using ({{ (product.by + product.dimensions) | join(', ') }})
 where
     published.{{ measure }}_published is not null
     and published.{{ measure }}_published <> coalesce(counted.{{ measure }}_again, 0)
-{{ '\nunion all\n' if not loop.last }}
-{%- endfor %}
+
+union all
+{% endfor %}
+
+{{ sdc._not_examined(model, 'published') }}
 {% endtest %}

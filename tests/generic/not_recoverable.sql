@@ -51,6 +51,9 @@ left join {{ measure }}_audited as audited using ({{ key | join(', ') }})
 where
     cells.{{ measure }}_published is null
     and coalesce(audited.verdict, 'not_examined') <> 'safe'
-{{ '\nunion all\n' if not loop.last }}
-{%- endfor %}
+
+union all
+{% endfor %}
+
+{{ sdc._not_examined(model, 'cells') }}
 {% endtest %}

@@ -25,6 +25,11 @@ select
     'does not say [c] exactly where the value is missing' as problem
 from {{ model }}
 where ({{ measure }} is null) <> coalesce({{ measure }}_marker = '[c]', false)
-{{ '\nunion all\n' if not loop.last }}
-{%- endfor %}
+
+union all
+{% endfor %}
+select
+    measure as column_name,
+    problem
+from ({{ sdc._not_examined(model, model) }})
 {% endtest %}

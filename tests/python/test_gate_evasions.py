@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from test_gate import MART, refused
@@ -57,3 +58,22 @@ def test_a_stale_protected_model_is_refused(toy):
         "and size_band = '0-9'"
     )
     refused(toy, "has changed shops of a cell")
+
+
+def test_data_tests_that_looked_at_nothing_fail(toy):
+    """An empty mart cannot come through the gate; should there be one, no test may call it safe."""
+    with duckdb.connect(str(toy.folder / "publication.duckdb")) as connection:
+        connection.execute("delete from pub_toy_by_area")
+    outcome = toy.dbt("test", "--select", "pub_toy_by_area,test_type:data")
+    assert outcome.code != 0
+    for test in ("no_disclosive_cells", "not_recoverable", "adds_up", "only_published_columns"):
+        assert f"Failure in test pub_toy_by_area__{test}" in outcome.text, outcome.text
+
+
+def test_data_tests_see_rows_that_are_no_cells(toy):
+    with duckdb.connect(str(toy.folder / "publication.duckdb")) as connection:
+        connection.execute("insert into pub_toy_by_area values ('2024', 'Nowhere', 'Nowhere', 1, null, 1, null)")
+    outcome = toy.dbt("test", "--select", "pub_toy_by_area,test_type:data")
+    assert outcome.code != 0
+    for test in ("no_disclosive_cells", "not_recoverable", "adds_up"):
+        assert f"Failure in test pub_toy_by_area__{test}" in outcome.text, outcome.text
