@@ -6,12 +6,16 @@ Control (2nd ed.) and Fischetti & Salazar-Gonzalez (2001).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
+from sdc.engine.attackers import OUTSIDER, named_attackers
 from sdc.engine.audit import Progress, examine
 from sdc.engine.errors import EngineError
 from sdc.engine.heuristic import suppress_heuristically
+from sdc.engine.insiders import Insiders
 from sdc.engine.needs import VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
@@ -32,7 +36,9 @@ def suppress(
     *,
     cost: str = "value",
     method: str = "auto",
+    attackers: Sequence[str] | None = None,
     time_limit: float | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Choose secondary cells so that every primary is protected; one row per cell: cell_id, status, reason.
@@ -42,7 +48,10 @@ def suppress(
         cost: what to keep small: value, count, unity, log, power or `column:<name>`.
         method: heuristic; optimal (cutting planes, for some thousand cells); auto: optimal where few cells can be
             chosen, heuristic elsewhere.
+        attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
+            cells tell of (columns `contributor`, `holding`).
         time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.
+        threads: for independent blocks; None for the machine's cores. The result does not depend on it.
         progress: called with (stage, done, total).
 
     Secondaries in the input are the starting pattern. The result passed its own audit. Raises EngineError, naming the
@@ -51,10 +60,12 @@ def suppress(
     if method not in METHODS:
         raise EngineError(f"method: unknown {method!r}; use one of {', '.join(METHODS)}")
     system = System.from_arrow(cells, relations, cost)
+    insiders = named_attackers(system, attackers)
+    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
     if method == "optimal" or (method == "auto" and 0 < int(system.candidate.sum()) <= AUTO_OPTIMAL):
-        suppressed = _optimal(system, time_limit, progress, only_proven=method == "auto")
+        suppressed = _optimal(system, insiders, only_proven=method == "auto", **options)
     else:
-        suppressed = suppress_heuristically(system, time_limit=time_limit, progress=progress)[0].suppressed
+        suppressed = suppress_heuristically(system, insiders, **options)[0].suppressed
     status = system.with_suppressed(suppressed).status
     return pa.table(
         {
@@ -65,9 +76,18 @@ def suppress(
     )
 
 
-def _optimal(system: System, time_limit: float | None, progress: Progress | None, *, only_proven: bool) -> np.ndarray:
+def _optimal(
+    system: System,
+    insiders: tuple[Insiders, ...],
+    *,
+    only_proven: bool,
+    time_limit: float | None,
+    threads: int | None,
+    progress: Progress | None,
+) -> np.ndarray:
     """Mask of the best pattern found by cutting planes, audited; the heuristic's pattern where it fails the audit."""
-    start, _ = suppress_heuristically(system, time_limit=time_limit, progress=progress)
+    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
+    start, _ = suppress_heuristically(system, insiders, **options)
     if not start.suppressed.any():
         return start.suppressed
     limit = time_limit
@@ -77,7 +97,7 @@ def _optimal(system: System, time_limit: float | None, progress: Progress | None
     if only_proven and not result.proven:
         return start.suppressed
     best = result.suppressed
-    finding = examine(Pattern(system, best), time_limit=time_limit, progress=progress)
+    finding = examine(Pattern(system, best), insiders, **options)
     safe = len(finding.failing) == 0 and system.cost[best].sum() <= system.cost[start.suppressed].sum()
     return best if safe else start.suppressed
 
@@ -86,25 +106,32 @@ def audit(
     cells: pa.Table,
     relations: pa.Table,
     *,
+    attackers: Sequence[str] | None = None,
     intervals: bool = False,
     time_limit: float | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
-    """Verdict of every suppressed cell of `cells`, one row each, ascending: cell_id, lower, upper, verdict.
+    """Verdict of every suppressed cell of `cells`, one row each, ascending: cell_id, lower, upper, verdict, attacker.
 
     Verdicts: safe, exact, under_above, under_below, too_narrow, not_examined; only `safe` is proven protection.
     `lower` and `upper` are certified bounds: for a safe cell values the attacker cannot rule out (at least as far
     apart as the levels need), for any other the values he cannot go beyond. With `intervals` both are the exact
-    interval.
+    interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or the
+    insiders among `attackers` (as for `suppress`) who compute a primary from what they know.
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)
-    finding = examine(Pattern(system), intervals=intervals, time_limit=time_limit, progress=progress)
+    insiders = named_attackers(system, attackers)
+    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
+    finding = examine(Pattern(system), insiders, intervals=intervals, **options)
+    names = np.array([None, OUTSIDER, *(each.name for each in insiders)], dtype=object)
     return pa.table(
         {
             "cell_id": system.cell_id[finding.cells],
             "lower": finding.lower,
             "upper": finding.upper,
             "verdict": pa.array(np.array(VERDICTS, dtype=object)[finding.verdict], pa.string()),
+            "attacker": pa.array(names[finding.attacker + 1], pa.string()),
         }
     )

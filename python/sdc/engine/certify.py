@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from sdc.engine import lp
 from sdc.engine.neighbourhood import grow, peel
+from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
 from sdc.engine.view import View
 
@@ -25,6 +26,8 @@ COVER = ROUNDS[:2]
 # Programs per block that has no centre.
 TURNS = 6
 PROJECTION_STEPS = 20
+# Blocks solved before what they proved is put together.
+BATCH = 8
 
 
 def signs(matrix: sp.csr_matrix, seed: int) -> np.ndarray:
@@ -174,22 +177,44 @@ def certify(
     rounds: tuple[tuple[int, bool], ...] = ROUNDS,
     *,
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """Prove what blocks can prove; returns the cells still unmet, ascending.
 
     `view` holds the classes of the pattern's suppressed cells. After `deadline` (time.monotonic) no further block is
-    begun.
+    begun. Blocks are solved BATCH at a time, whatever the number of threads, so that the result is always the same.
     """
     for size, centred in rounds:
-        unmet = pattern.unmet()
-        seeds = np.unique(view.column[unmet])
+        seeds = np.unique(view.column[pattern.unmet()])
         visited = np.zeros(view.columns, dtype=bool)
+        batch: list[tuple[np.ndarray, int | None]] = []
         for column in seeds[seeds >= 0]:
             if visited[column] or pattern.met(view.members(np.array([column]))[0]).all():
                 continue
             if deadline is not None and time.monotonic() > deadline:
-                return pattern.unmet()
+                break
             block = grow(view, int(column), size)
             visited[column if centred else block] = True
-            certify_block(pattern, view, block, int(column) if centred else None)
+            batch.append((block, int(column) if centred else None))
+            if len(batch) == BATCH:
+                _certify_batch(pattern, view, batch, threads)
+                batch = []
+        _certify_batch(pattern, view, batch, threads)
+        if deadline is not None and time.monotonic() > deadline:
+            break
     return pattern.unmet()
+
+
+def _certify_batch(
+    pattern: Pattern, view: View, batch: list[tuple[np.ndarray, int | None]], threads: int | None
+) -> None:
+    """Solve blocks side by side, each with what was proven before the batch, and record what they prove."""
+
+    def solve(item: tuple[np.ndarray, int | None]) -> list[tuple[np.ndarray, np.ndarray]]:
+        ahead = pattern.shadow()
+        certify_block(ahead, view, *item)
+        return ahead.points
+
+    for points in in_threads(solve, batch, threads):
+        for point in points:
+            pattern.record(*point)

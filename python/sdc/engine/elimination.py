@@ -20,19 +20,19 @@ PRIME = (1 << 61) - 1
 WORK = 40_000_000
 
 
-def residues(data: np.ndarray) -> list[int]:
+def residues(data: np.ndarray, prime: int = PRIME) -> list[int]:
     """Coefficients as residues; a double is a fraction with a power of two below, so this is exact."""
     out = {}
     for number in np.unique(data):
         fraction = Fraction(float(number))
-        out[float(number)] = fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME
+        out[float(number)] = fraction.numerator * pow(fraction.denominator, -1, prime) % prime
     return [out[number] for number in data.tolist()]
 
 
-def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK) -> list[list[int]] | None:
-    """Random solutions of `matrix @ d = 0` modulo PRIME, one entry per column; None if `work` ran out."""
+def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK, prime: int = PRIME) -> list[list[int]] | None:
+    """Random solutions of `matrix @ d = 0` modulo `prime`, one entry per column; None if `work` ran out."""
     columns = matrix.shape[1]
-    starts, index, data = matrix.indptr.tolist(), matrix.indices.tolist(), residues(matrix.data)
+    starts, index, data = matrix.indptr.tolist(), matrix.indices.tolist(), residues(matrix.data, prime)
     rows = [
         dict(zip(index[begin:end], data[begin:end], strict=True))
         for begin, end in zip(starts, starts[1:], strict=False)
@@ -58,21 +58,21 @@ def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK) -> lis
         for other in pivot:
             users[other].discard(chosen)
         if used:
-            inverse = pow(pivot[column], -1, PRIME)
+            inverse = pow(pivot[column], -1, prime)
             rest = [(other, value) for other, value in pivot.items() if other != column]
             work -= len(rest) * len(used)
             if work < 0:
                 return None
             for number in used:
                 row = rows[number]
-                factor = PRIME - row.pop(column) * inverse % PRIME
+                factor = prime - row.pop(column) * inverse % prime
                 for other, value in rest:
                     old = row.get(other)
                     if old is None:
-                        row[other] = value * factor % PRIME
+                        row[other] = value * factor % prime
                         users[other].add(number)
                     else:
-                        new = (old + value * factor) % PRIME
+                        new = (old + value * factor) % prime
                         if new:
                             row[other] = new
                         else:
@@ -84,19 +84,19 @@ def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK) -> lis
     free = [column for column in range(columns) if column not in dependent]
     terms = []
     for column, pivot in reversed(pivots):
-        factor = PRIME - pow(pivot.pop(column), -1, PRIME)
+        factor = prime - pow(pivot.pop(column), -1, prime)
         terms.append((column, factor, list(pivot.items())))
     solutions = []
     for seed in range(draws):
         rng = random.Random(seed)
         solution = [0] * columns
         for column in free:
-            solution[column] = rng.randrange(1, PRIME)
+            solution[column] = rng.randrange(1, prime)
         for column, factor, items in terms:
             total = 0
             for other, value in items:
                 total += value * solution[other]
-            solution[column] = total * factor % PRIME
+            solution[column] = total * factor % prime
         solutions.append(solution)
     return solutions
 

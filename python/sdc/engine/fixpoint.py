@@ -1,16 +1,22 @@
 """The local fixpoint: in every relation the suppressed cells must be able to move against each other.
 
 A relation with one suppressed cell reveals it by subtraction. So does one whose suppressed cells can all move in one
-direction only: where zeros are published, suppressed ones in a published total of so many ones are all one. Both
-conditions are necessary and not sufficient; certificates and repair do the rest.
+direction only: where zeros are published, suppressed ones in a published total of so many ones are all one. And a
+relation with one suppressed primary beside cells that one insider knows reveals it to that insider. The conditions are
+necessary and not sufficient; certificates and repair do the rest.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from sdc.engine.insiders import Insiders
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.pattern import Pattern
+from sdc.engine.view import View
+
+# So often are cells tied together anew; longer chains are left to the repair.
+CHAINS = 5
 
 
 class _Entries:
@@ -32,6 +38,27 @@ class _Entries:
         """Entries of the mask per relation."""
         return np.bincount(self.relation[mask], minlength=self.relations)
 
+    def open_to(
+        self, insiders: Insiders, units: tuple[np.ndarray, np.ndarray], hidden: np.ndarray, count: np.ndarray
+    ) -> np.ndarray:
+        """Mask of relations in which an insider knows all suppressed cells but one that gives away a primary of others."""
+        entry = np.flatnonzero(hidden & (insiders.knows[self.cell] >= 0))
+        relation, cell = self.relation[entry], self.cell[entry]
+        people = int(insiders.knows.max(initial=0)) + 1
+        group, first, inverse, known = np.unique(
+            relation * people + insiders.knows[cell], return_index=True, return_inverse=True, return_counts=True
+        )
+        # The one cell left is the sum of the suppressed cells less those the insider knows.
+        total = np.bincount(self.relation[hidden], weights=self.cell[hidden], minlength=self.relations)
+        where = group // people
+        left = total[where] - np.bincount(inverse, weights=cell, minlength=len(group))
+        last = known == count[where] - 1
+        where, left, unit = where[last], left[last].astype(np.int64), insiders.unit[cell[first[last]]]
+        out = np.zeros(self.relations, dtype=bool)
+        least, most = units
+        out[where[(most[left] >= 0) & ((least[left] != unit) | (most[left] != unit))]] = True
+        return out
+
     def least(self, value: np.ndarray) -> np.ndarray:
         """Least entry value per relation, inf where there is none."""
         out = np.full(self.relations, np.inf)
@@ -40,17 +67,46 @@ class _Entries:
         return out
 
 
-def local_fixpoint(pattern: Pattern) -> None:
+def local_fixpoint(pattern: Pattern, attackers: tuple[Insiders, ...] = ()) -> None:
     """Suppress, in every relation that reveals a cell by itself, its best candidate, until none is left.
 
     Best is the least estimated total: a candidate's own cost, plus the cheapest further cell in every relation that
     the candidate would newly open, minus the cheapest cell of every other open relation that it closes. Ties go to the
     smaller cell index. Relations without a candidate that would help stay as they are for the repair to deal with.
+
+    For insiders a cell counts as a primary that follows from one through relations with two suppressed cells.
     """
     system = pattern.system
     if system.m == 0:
         return
     entries = _Entries(pattern)
+    alone = np.arange(system.n)
+    _settle(pattern, entries, [(insiders, _units(insiders, system.primary, alone)) for insiders in attackers])
+    for _ in range(CHAINS if attackers else 0):
+        before = int(pattern.suppressed.sum())
+        column = View.paired(system, pattern.suppressed).column
+        tied = np.where(column >= 0, column + system.n, alone)
+        _settle(pattern, entries, [(insiders, _units(insiders, system.primary, tied)) for insiders in attackers])
+        if int(pattern.suppressed.sum()) == before:
+            return
+
+
+def _units(insiders: Insiders, primary: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest unit among the primaries of each cell's `group`; those without a unit have one of their own."""
+    size = int(group.max()) + 1
+    cells = np.flatnonzero(primary)
+    unit = np.where(insiders.unit >= 0, insiders.unit, insiders.unit.max(initial=0) + 1 + np.arange(len(primary)))
+    least, most = np.full(size, np.iinfo(np.int64).max), np.full(size, -1, dtype=np.int64)
+    np.minimum.at(least, group[cells], unit[cells])
+    np.maximum.at(most, group[cells], unit[cells])
+    return least[group], most[group]
+
+
+def _settle(
+    pattern: Pattern, entries: _Entries, attackers: list[tuple[Insiders, tuple[np.ndarray, np.ndarray]]]
+) -> None:
+    """The fixpoint itself, with the units that each cell gives away (`_units`)."""
+    system = pattern.system
     while True:
         hidden = pattern.suppressed[entries.cell]
         free = (system.candidate & ~pattern.suppressed)[entries.cell]
@@ -58,6 +114,8 @@ def local_fixpoint(pattern: Pattern) -> None:
         no_rise = (count > 0) & (entries.count(hidden & entries.rise) == 0)
         no_fall = (count > 0) & (entries.count(hidden & entries.fall) == 0)
         open_ = (count == 1) | no_rise | no_fall
+        for insiders, units in attackers:
+            open_ |= entries.open_to(insiders, units, hidden, count)
         helps = free & (entries.rise | ~no_rise[entries.relation]) & (entries.fall | ~no_fall[entries.relation])
         charge = np.where(helps, system.cost[entries.cell], np.inf)
         cheapest = entries.least(charge)

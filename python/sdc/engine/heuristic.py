@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
+from sdc.engine.closing import close
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
+from sdc.engine.insiders import Insiders
 from sdc.engine.needs import TOLERANCE, V_NOT_EXAMINED
 from sdc.engine.neighbourhood import grow
 from sdc.engine.pattern import Pattern
-from sdc.engine.polish import polish
 from sdc.engine.repair import Repairer
 from sdc.engine.system import System
-from sdc.engine.thin import thin
 from sdc.engine.view import View
 
 # What an open column is worth to a joint repair, in units of its block's median charge; rising from round to round.
@@ -56,43 +57,81 @@ def check_reachable(system: System) -> None:
 
 
 def suppress_heuristically(
-    system: System, *, time_limit: float | None = None, progress: Progress | None = None
+    system: System,
+    attackers: tuple[Insiders, ...] = (),
+    *,
+    time_limit: float | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Pattern, Finding]:
     """A safe pattern of small cost with its audit; EngineError names the cells that cannot be protected."""
     check_reachable(system)
     deadline = None if time_limit is None else time.monotonic() + time_limit
     pattern = Pattern(system)
     if not pattern.suppressed.any():
-        return pattern, examine(pattern)
-    local_fixpoint(pattern)
-    protect(pattern, deadline, progress)
-    thin_out(pattern, deadline, progress)
-    polish(pattern)
+        return pattern, examine(pattern, attackers)
+    work = Work(pattern, Repairer(pattern), attackers, deadline, threads, progress)
+    local_fixpoint(pattern, attackers)
+    if system.levelled:
+        protect(work)
+        close(pattern, work.repairer, attackers, deadline=deadline)
+    else:
+        close(pattern, work.repairer, attackers, thinning=True, deadline=deadline)
     for _ in range(ROUNDS):
-        protect(pattern, deadline, progress)
-        pattern = replay(pattern)
+        protect(work)
         limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        finding = examine(pattern, time_limit=limit, progress=progress)
+        pattern_again = replay(pattern)
+        finding = examine(pattern_again, attackers, time_limit=limit, threads=threads, progress=progress)
         if len(finding.failing) == 0:
-            return pattern, finding
+            return pattern_again, finding
+        # What the audit proved on its way is not lost.
+        pattern.points = pattern_again.points
+        pattern.recredit()
+        close(pattern, work.repairer, attackers, deadline=deadline)
     bad = system.cell_id[finding.failing]
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"
     raise EngineError(f"suppress: cells {named(bad)}: {reason}; nothing was suppressed", cells=bad)
 
 
-def protect(pattern: Pattern, deadline: float | None = None, progress: Progress | None = None) -> None:
+@dataclass
+class Work:
+    """A pattern being protected, with what its steps share."""
+
+    pattern: Pattern
+    repairer: Repairer
+    attackers: tuple[Insiders, ...]
+    deadline: float | None
+    threads: int | None
+    progress: Progress | None
+
+    def certify(self, rounds: tuple[tuple[int, bool], ...] = COVER) -> None:
+        """Prove what blocks can prove of the pattern as it stands."""
+        view = View.paired(self.pattern.system, self.pattern.suppressed)
+        certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
+
+    def in_time(self) -> None:
+        """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            bad = self.pattern.system.cell_id[self.pattern.unmet()]
+            raise EngineError(
+                f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
+                cells=bad,
+            )
+
+
+def protect(work: Work) -> None:
     """Suppress until every need is proven; secondaries that protect nothing are published again.
 
-    Raises EngineError when `deadline` (time.monotonic) passes first, or when nothing can protect a primary.
+    Raises EngineError when the deadline passes first, or when nothing can protect a primary.
     """
-    system = pattern.system
-    certify(pattern, View.paired(system, pattern.suppressed), COVER)
+    pattern, system = work.pattern, work.pattern.system
+    pattern.forget()
+    work.certify()
     if len(pattern.unmet()) == 0:
         return
-    repairer = Repairer(pattern)
-    _repair_jointly(pattern, repairer, deadline)
-    _repair_singly(pattern, repairer, True, deadline, progress)
+    _repair_jointly(work)
+    _repair_singly(work, True)
     open_primaries = _open(pattern, True)
     if len(open_primaries):
         bad = system.cell_id[open_primaries]
@@ -102,31 +141,7 @@ def protect(pattern: Pattern, deadline: float | None = None, progress: Progress 
             cells=bad,
         )
     pattern.publish_idle()
-    _repair_singly(pattern, repairer, False, deadline, progress)
-
-
-def thin_out(pattern: Pattern, deadline: float | None = None, progress: Progress | None = None) -> None:
-    """Publish superfluous secondaries of a protected pattern, where that makes it cheaper.
-
-    Thinning sees linear dependence only, so it is for systems without levels; what it broke is repaired, and the
-    old pattern stands if that came out dearer or the time limit passed.
-    """
-    system = pattern.system
-    if (system.primary & (np.maximum.reduce((system.upl, system.lpl, system.spl)) > 0)).any():
-        return
-    before, points = pattern.suppressed.copy(), list(pattern.points)
-    try:
-        thin(pattern)
-        pattern.forget()
-        protect(pattern, deadline, progress)
-    except EngineError:
-        dearer = True
-    else:
-        dearer = system.cost[pattern.suppressed].sum() > system.cost[before].sum()
-    if dearer:
-        pattern.suppressed[:] = before
-        pattern.points = points
-        pattern.recredit()
+    _repair_singly(work, False)
 
 
 def _open(pattern: Pattern, primary: bool) -> np.ndarray:
@@ -139,18 +154,9 @@ def _open(pattern: Pattern, primary: bool) -> np.ndarray:
     return unmet[np.lexsort((unmet, -system.value[unmet], -level))]
 
 
-def _in_time(pattern: Pattern, deadline: float | None) -> None:
-    """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
-    if deadline is not None and time.monotonic() > deadline:
-        bad = pattern.system.cell_id[pattern.unmet()]
-        raise EngineError(
-            f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
-            cells=bad,
-        )
-
-
-def _repair_jointly(pattern: Pattern, repairer: Repairer, deadline: float | None) -> None:
+def _repair_jointly(work: Work) -> None:
     """Protect many primaries per program, block by block, while there are many."""
+    pattern, repairer = work.pattern, work.repairer
     view = repairer.view
     futile = 0
     for worth in WORTH:
@@ -161,7 +167,7 @@ def _repair_jointly(pattern: Pattern, repairer: Repairer, deadline: float | None
         visited = np.zeros(view.columns, dtype=bool)
         columns = np.unique(view.column[targets])
         for column in columns[columns >= 0]:
-            _in_time(pattern, deadline)
+            work.in_time()
             if visited[column] or pattern.met(view.members(np.array([column]))[0]).all():
                 continue
             block = grow(view, int(column), BLOCK)
@@ -170,23 +176,22 @@ def _repair_jointly(pattern: Pattern, repairer: Repairer, deadline: float | None
                 if not repairer.repair_block(block, worth, turn):
                     break
         if int(pattern.suppressed.sum()) > before:
-            certify(pattern, View.paired(pattern.system, pattern.suppressed), COVER[:1])
+            work.certify(COVER[:1])
         futile = futile + 1 if int(pattern.suppressed.sum()) == before else 0
         if futile == FUTILE:
             return
 
 
-def _repair_singly(
-    pattern: Pattern, repairer: Repairer, primary: bool, deadline: float | None, progress: Progress | None
-) -> None:
+def _repair_singly(work: Work, primary: bool) -> None:
     """Protect cell by cell: easy neighbourhoods first, and certificates again whenever repairs add nothing."""
+    pattern, repairer, progress = work.pattern, work.repairer, work.progress
     for limit in LIMITS:
         while True:
-            certify(pattern, View.paired(pattern.system, pattern.suppressed), COVER)
+            work.certify()
             targets = _open(pattern, primary)
             before, idle, failed = int(pattern.suppressed.sum()), 0, 0
             for done, target in enumerate(targets):
-                _in_time(pattern, deadline)
+                work.in_time()
                 if progress is not None:
                     progress("repair", done, len(targets))
                 if pattern.met(targets[done : done + 1])[0]:

@@ -12,44 +12,79 @@ import numpy as np
 from sdc.engine.view import View, gather
 
 # Smallest number of columns taken in a round.
-STEP = 16
+STEP = 64
 
 
-def grow(view: View, seed: int, size: int, charge: np.ndarray | None = None) -> np.ndarray:
-    """At most `size` columns around the column `seed`, ascending; fewer when its component is smaller.
+class Growth:
+    """A neighbourhood of the column `seed` that can be grown on.
 
-    `charge` [columns], >= 0, makes columns less attractive.
+    `charge` [columns], >= 0, makes columns less attractive, in units of `scale`.
     """
-    degree = np.diff(view.by_column.indptr)
-    inside = np.array([seed], dtype=np.int64)
-    new = inside
-    reached = np.zeros(0, dtype=np.int64)
-    score = touched = np.zeros(0)
-    seen = np.zeros(0, dtype=np.int64)
-    while len(inside) < size:
-        _, relation, _ = gather(view.by_column, new)
-        relations, times = np.unique(relation, return_counts=True)
-        owner, column, _ = gather(view.by_relation, relations)
-        length = np.bincount(owner, minlength=len(relations))
-        gain = (times / length)[owner]
-        first = (~np.isin(relations, seen, assume_unique=True))[owner].astype(float)
-        seen = np.union1d(seen, relations)
-        reached, where = np.unique(np.concatenate((reached, column)), return_inverse=True)
-        score = np.bincount(where, weights=np.concatenate((score, gain)), minlength=len(reached))
-        touched = np.bincount(where, weights=np.concatenate((touched, first)), minlength=len(reached))
-        fresh = np.flatnonzero(~np.isin(reached, inside, assume_unique=True))
-        if len(fresh) == 0:
-            break
-        at = reached[fresh]
-        take = min(size - len(inside), max(STEP, len(inside) // 2))
-        if len(at) > take:
-            attraction = score[fresh] * (touched[fresh] / degree[at]) ** 2
-            if charge is not None:
-                attraction = attraction / (1.0 + charge[at])
-            at = at[np.lexsort((at, -attraction))[:take]]
-        new = np.sort(at)
-        inside = np.union1d(inside, new)
-    return inside
+
+    def __init__(self, view: View, seed: int, charge: np.ndarray | None = None, scale: float = 1.0) -> None:
+        self._view = view
+        self._charge, self._scale = charge, scale
+        self._inside = [np.array([seed], dtype=np.int64)]
+        self._new = self._inside[0]
+        self._size = 1
+        # Reached columns, their walk's weight, and how many of their relations have been reached.
+        self._reached = np.zeros(0, dtype=np.int64)
+        self._score = self._touched = np.zeros(0)
+        self._taken = np.zeros(0, dtype=bool)
+        self._seen = np.zeros(0, dtype=np.int64)
+
+    def to(self, size: int) -> np.ndarray:
+        """At most `size` columns, ascending; fewer when the component is smaller."""
+        view = self._view
+        while self._size < size:
+            relation = gather(view.by_column, self._new)[1]
+            relations, times = np.unique(relation, return_counts=True)
+            if len(relations) == 0:
+                break
+            owner, column, _ = gather(view.by_relation, relations)
+            length = np.diff(view.by_relation.indptr)[relations]
+            first = ~_within(relations, self._seen)
+            self._seen = np.sort(np.concatenate((self._seen, relations[first])))
+            weights = np.stack(((times / length)[owner], first[owner].astype(float)))
+            reached, where = np.unique(np.concatenate((self._reached, column)), return_inverse=True)
+            old, fresh = where[: len(self._reached)], where[len(self._reached) :]
+            score = np.bincount(fresh, weights=weights[0], minlength=len(reached)).astype(float)
+            touched = np.bincount(fresh, weights=weights[1], minlength=len(reached)).astype(float)
+            taken = np.zeros(len(reached), dtype=bool)
+            score[old] += self._score
+            touched[old] += self._touched
+            taken[old] = self._taken
+            if len(self._inside) == 1:
+                taken[np.searchsorted(reached, self._inside[0])] = True
+            self._reached, self._score, self._touched, self._taken = reached, score, touched, taken
+            open_ = np.flatnonzero(~taken)
+            if len(open_) == 0:
+                break
+            at = reached[open_]
+            take = min(size - self._size, max(STEP, self._size // 2))
+            if len(at) > take:
+                degree = np.diff(view.by_column.indptr)[at]
+                attraction = score[open_] * (touched[open_] / degree) ** 2
+                if self._charge is not None:
+                    attraction = attraction / (1.0 + self._charge[at] / self._scale)
+                open_ = np.sort(open_[np.lexsort((at, -attraction))[:take]])
+            taken[open_] = True
+            self._new = reached[open_]
+            self._inside.append(self._new)
+            self._size += len(self._new)
+        return np.sort(np.concatenate(self._inside))
+
+
+def _within(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """Mask of `values` that occur in `ascending`."""
+    if len(ascending) == 0:
+        return np.zeros(len(values), dtype=bool)
+    return ascending[np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)] == values
+
+
+def grow(view: View, seed: int, size: int) -> np.ndarray:
+    """At most `size` columns around the column `seed`, ascending; fewer when its component is smaller."""
+    return Growth(view, seed).to(size)
 
 
 def peel(view: View, columns: np.ndarray) -> np.ndarray:

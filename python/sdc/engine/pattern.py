@@ -7,6 +7,8 @@ Displacements stay valid when more cells are suppressed and fail only when one o
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -73,9 +75,19 @@ class Pattern:
         cells, displacement = cells[order], displacement[order]
         if not self.suppressed[cells].all():
             return False
+        self.record(cells, displacement)
+        return True
+
+    def record(self, cells: np.ndarray, displacement: np.ndarray) -> None:
+        """Take over a point that `add_point` of a shadow of this pattern has checked."""
         self.points.append((cells, displacement))
         self._credit(cells, displacement)
-        return True
+
+    def shadow(self) -> Pattern:
+        """A copy that shares the suppressed cells and collects points of its own, for a thread to look ahead with."""
+        ahead = copy.copy(self)
+        ahead.up, ahead.down, ahead.points = self.up.copy(), self.down.copy(), []
+        return ahead
 
     def _credit(self, cells: np.ndarray, displacement: np.ndarray) -> None:
         """Widen the proven intervals by a checked displacement, in both directions."""

@@ -17,9 +17,9 @@ import scipy.sparse as sp
 
 from sdc.engine import lp
 from sdc.engine.certify import REACH, apart, open_columns, signs
-from sdc.engine.neighbourhood import grow, peel
+from sdc.engine.neighbourhood import Growth, peel
 from sdc.engine.pattern import NOISE, Pattern
-from sdc.engine.view import View
+from sdc.engine.view import View, gather
 
 # Neighbourhood sizes tried in turn, before the whole system.
 SIZES = (200, 600, 2000, 4000, 16_000)
@@ -42,21 +42,34 @@ class Repairer:
         self.pattern = pattern
         self.view = View.paired(pattern.system, pattern.suppressed | pattern.system.candidate)
         self._cost = pattern.system.cost.copy()
+        self._hidden = pattern.suppressed.copy()
+        self._charge = self._price(np.arange(self.view.columns))
 
     @contextmanager
     def barring(self, cell: int, times: float) -> Iterator[None]:
         """Within the context `cell` costs so many times as much."""
-        cost = self._cost[cell]
+        cost, column = self._cost[cell], self.view.column[[cell]]
         self._cost[cell] = cost * times
+        self._charge[column] = self._price(column)
         try:
             yield
         finally:
             self._cost[cell] = cost
+            self._charge[column] = self._price(column)
 
-    def charge(self, columns: np.ndarray) -> np.ndarray:
-        """Cost of suppressing what is not yet suppressed of each column."""
+    def charge(self) -> np.ndarray:
+        """Cost of suppressing what is not yet suppressed of each column, float64[columns]; not to be written to."""
+        changed = np.flatnonzero(self._hidden != self.pattern.suppressed)
+        if len(changed):
+            self._hidden[changed] = self.pattern.suppressed[changed]
+            columns = np.unique(self.view.column[changed])
+            columns = columns[columns >= 0]
+            self._charge[columns] = self._price(columns)
+        return self._charge
+
+    def _price(self, columns: np.ndarray) -> np.ndarray:
         cells, owner = self.view.members(columns)
-        cost = np.where(self.pattern.suppressed[cells], 0.0, self._cost[cells])
+        cost = np.where(self._hidden[cells], 0.0, self._cost[cells])
         return np.bincount(owner, weights=cost, minlength=len(columns))
 
     def repair_block(self, columns: np.ndarray, worth: float, turn: int) -> bool:
@@ -79,7 +92,7 @@ class Repairer:
         chosen = apart(matrix.tocsc()[:, np.searchsorted(columns, open_)], turn)
         open_, above, below, either = open_[chosen], above[chosen], below[chosen], either[chosen]
         where = np.searchsorted(columns, open_)
-        charge = self.charge(columns)
+        charge = self.charge()[columns]
         positive = charge[charge > 0]
         middle = float(np.median(positive)) if len(positive) else 1.0
         room_up, room_down = view.room_up[columns], view.room_down[columns]
@@ -146,29 +159,53 @@ class Repairer:
                 return False
         return bool(pattern.met(one)[0])
 
-    def _protect(self, column: int, amounts: list[float], largest: int | None) -> bool:
-        """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed)."""
+    def repair_against(self, target: int, known: np.ndarray) -> bool:
+        """Suppress what `target` needs against an insider who knows the cells `known`; False if nothing protects it."""
+        view, needs = self.view, self.pattern.needs
+        column = int(view.column[target])
+        held = np.unique(view.column[known])
+        if column < 0 or column in held:
+            return False
+        one = np.array([target])
+        above, below, either = (float(side[0]) for side in needs.open_sides(np.zeros(1), np.zeros(1), one))
+        ratio = float(view.ratio[target])
+        wanted = [above, -below] if above > 0 or below > 0 else [either, -either]
+        done = False
+        for amount in [amount / ratio for amount in wanted if amount]:
+            if abs(amount) <= (view.room_up, view.room_down)[amount < 0][column] * (1 + 1e-9):
+                done |= self._protect(column, [amount], None, held)
+                if done and not (above > 0 or below > 0):
+                    break
+        return done
+
+    def _protect(self, column: int, amounts: list[float], largest: int | None, held: np.ndarray | None = None) -> bool:
+        """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed).
+
+        The columns `held` do not move.
+        """
         view = self.view
         # Costs weigh against closeness in units of the cheapest company the target could have.
-        charge = self.charge(np.arange(view.columns))
-        near = np.unique(view.by_relation[view.by_column[:, [column]].indices].indices)
+        charge = self.charge()
+        near = gather(view.by_relation, gather(view.by_column, np.array([column]))[1])[1]
         positive = charge[near][charge[near] > 0]
-        attraction = charge / (float(np.median(positive)) if len(positive) else 1.0)
         best: tuple[float, np.ndarray, np.ndarray] | None = None
+        growth = Growth(view, column, charge, float(np.median(positive)) if len(positive) else 1.0)
         for size in (*SIZES, view.columns):
             if largest is not None and size > largest:
                 break
-            columns = grow(view, column, size, attraction)
+            columns = growth.to(size)
             whole = len(columns) < size or size == view.columns
+            if held is not None:
+                columns = np.setdiff1d(columns, held, assume_unique=True)
             columns = peel(view, columns)
-            held = best is not None
+            before = best is not None
             if column in columns:
                 matrix = view.local(columns)[1]
                 for amount in amounts:
                     found = self._cheapest(columns, matrix, charge[columns], column, amount)
                     if found is not None and (best is None or found[0] < best[0]):
                         best = found
-            if whole or held or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
+            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
                 break
         if best is None:
             return False

@@ -30,8 +30,9 @@ class System:
 
     Shapes: every cell array is [n]; `relation_id` is [m]; `A` is an m x n CSR matrix with sorted indices and
     `A @ value == 0` up to rounding. `status` holds SAFE, PRIMARY or SECONDARY; `lower` and `upper` are what an
-    attacker knows beforehand; `upl`, `lpl`, `spl` the protection levels, in the unit of `value`; `contributor` the
-    dense code of a cell's only contributor, -1 where it has several or it is unknown.
+    attacker knows beforehand; `upl`, `lpl`, `spl` the protection levels, in the unit of `value`; `contributor` the dense
+    code of a cell's only contributor, `holding` that of its only holding, -1 where there are several or it is unknown;
+    `columns` the names of the columns given.
     """
 
     cell_id: np.ndarray
@@ -46,6 +47,8 @@ class System:
     frozen: np.ndarray
     integer: np.ndarray
     contributor: np.ndarray
+    holding: np.ndarray
+    columns: frozenset[str]
     relation_id: np.ndarray
     A: sp.csr_matrix
 
@@ -68,6 +71,11 @@ class System:
     def primary(self) -> np.ndarray:
         """Mask [n] of primary cells."""
         return self.status == PRIMARY
+
+    @property
+    def levelled(self) -> bool:
+        """Does any primary ask for more than not being exact?"""
+        return bool((self.primary & (np.maximum.reduce((self.upl, self.lpl, self.spl)) > 0)).any())
 
     @property
     def candidate(self) -> np.ndarray:
@@ -110,13 +118,15 @@ class System:
             "frozen": arrow.flags(cells, "frozen", "cells"),
             "integer": arrow.flags(cells, "integer", "cells"),
             "contributor": arrow.codes(cells, "contributor"),
+            "holding": arrow.codes(cells, "holding"),
         }
         ids = ids[order]
         columns = {name: column[order] for name, column in columns.items()}
         _check_cells(ids, columns)
         relation_id, matrix = _matrix(relations, ids)
         _check_relations(relation_id, matrix, columns["value"])
-        return cls(cell_id=ids, relation_id=relation_id, A=matrix, **columns)
+        given = frozenset(cells.column_names)
+        return cls(cell_id=ids, relation_id=relation_id, A=matrix, columns=given, **columns)
 
 
 def _status(cells: pa.Table, ids: np.ndarray) -> np.ndarray:

@@ -1,10 +1,9 @@
 """Publish superfluous secondaries, dearest first, keeping every primary's exact protection.
 
-Reverse elimination as in Langsrud (2024), but from a pattern that is nearly right and block by block: the null space
-of a block's relations, everything outside held fixed, is kept as a dense basis. Publishing a column projects the basis;
-it is allowed unless a primary's row would vanish. A primary that cannot move inside the block owes its protection to
-displacements that cross it. Those survive: each can be corrected by block displacements so that it no longer moves the
-published columns, which does not touch cells the block cannot move.
+Reverse elimination (compare Langsrud 2024), many cells at a time. A secondary s can be published unless a primary's
+row in a basis of the solutions of `A d = 0` is proportional to that of s (then it would follow exactly), or lies in the
+span of the rows of s and of a cell that an insider knows. Three random solutions modulo a prime decide both. Cells
+published together share no relation; what they break together all the same is for `closing` to repair.
 
 This looks at linear dependence only. Levels, whole numbers and prior bounds are the business of certificates and repair
 afterwards.
@@ -13,71 +12,93 @@ afterwards.
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
 
-from sdc.engine.neighbourhood import grow, peel
+from sdc.engine.insiders import PRIME, Insiders, kinds
 from sdc.engine.pattern import Pattern
-from sdc.engine.view import View
+from sdc.engine.view import View, gather
 
-BLOCK = 400
-# At most so many blocks are thinned, those around the dearest secondaries: work that does not depend on the machine.
-BLOCKS = 40
-# Part of a row's squared length that is rounding.
-VANISHED = 1e-9
+# Columns around a secondary in which insiders are looked for.
+NEAR = 1000
 
 
-def thin(pattern: Pattern) -> None:
-    """Publish secondaries that no primary needs against exact disclosure; secondaries that follow exactly go too."""
+def superfluous(
+    pattern: Pattern, view: View, rows: np.ndarray, attackers: tuple[Insiders, ...], kept: np.ndarray
+) -> np.ndarray:
+    """Secondaries to publish, dearest first, no two of which share a relation; those that follow exactly among them.
+
+    `view` holds classes of the suppressed cells and `rows` its random solutions (`insiders.solutions`). Cells of the
+    mask `kept` [n] are not tried; those found to be needed are entered there, for publishing others cannot change
+    it; and so are the cells returned, for what has to be suppressed again is needed.
+    """
     system = pattern.system
-    view = View.paired(system, pattern.suppressed)
+    rows = rows[:, :3]
+    exact = np.flatnonzero(pattern.suppressed & ~system.primary & (view.column < 0))
+    kind = kinds(rows)
     has_primary = np.zeros(view.columns, dtype=bool)
-    has_primary[view.column[system.primary & (view.column >= 0)]] = True
-    inside = np.flatnonzero(view.column >= 0)
+    inside = pattern.suppressed & (view.column >= 0)
+    has_primary[view.column[inside & system.primary]] = True
+    needed = np.zeros(int(kind.max(initial=-1)) + 2, dtype=bool)
+    needed[kind[has_primary]] = True
+    needed[-1] = False
+    tried = np.zeros(view.columns, dtype=bool)
+    tried[view.column[inside & kept]] = True
+    free = np.flatnonzero(~has_primary & ~needed[kind] & ~tried)
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
-    alive = np.ones(view.columns, dtype=bool)
-    tested = has_primary.copy()
-    blocks = 0
-    for column in np.lexsort((np.arange(view.columns), -cost)):
-        if tested[column]:
-            continue
-        tested[column] = True
-        block = grow(view, int(column), BLOCK)
-        block = peel(view, block[alive[block]])
-        if column not in block:
-            continue
-        if blocks == BLOCKS:
-            break
-        blocks += 1
-        gone, seen = _thin_block(view, block, has_primary[block], cost[block])
-        tested[block[seen]] = True
-        alive[block[gone]] = False
-        pattern.suppressed[view.members(block[gone])[0]] = False
-    exact = View.rigid(system, pattern.suppressed).column < 0
-    pattern.suppressed[exact & ~system.primary] = False
-
-
-def _thin_block(view: View, block: np.ndarray, primary: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in `block` to publish, and positions that were examined."""
-    matrix = view.local(block)[1].toarray()
-    triangle = scipy.linalg.qr(matrix.T, pivoting=True, check_finite=False)
-    diagonal = np.abs(np.diag(triangle[1]))
-    rank = int((diagonal > 1e-9 * max(diagonal.max(initial=0.0), 1.0)).sum())
-    basis = np.ascontiguousarray(triangle[0][:, rank:])
-    length = np.einsum("ij,ij->i", basis, basis)
-    guarded = np.flatnonzero(primary & (length > VANISHED))
-    free = np.flatnonzero(~primary & (length > VANISHED))
-    start = length[guarded].copy()
+    foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
+    blocked = np.zeros(view.by_relation.shape[0], dtype=bool)
     gone = []
-    for position in free[np.lexsort((free, -cost[free]))]:
-        row = basis[position].copy()
-        norm = float(row @ row)
-        if norm <= VANISHED:
+    for column in free[np.lexsort((free, -cost[free]))]:
+        touched = view.by_column.indices[view.by_column.indptr[column] : view.by_column.indptr[column + 1]]
+        if blocked[touched].any():
             continue
-        along = basis @ row
-        left = length[guarded] - along[guarded] ** 2 / norm
-        if (left <= 1e-7 * start).any():
+        if kind[column] >= 0 and foreign and _opens(view, rows, int(column), touched, foreign):
+            kept[view.members(np.array([column]))[0]] = True
             continue
-        basis -= np.outer(along / norm, row)
-        length -= along**2 / norm
-        gone.append(position)
-    return np.array(gone, dtype=np.int64), free
+        gone.append(column)
+        near = np.unique(gather(view.by_relation, touched)[1])
+        blocked[gather(view.by_column, near)[1]] = True
+    gone = np.concatenate((exact, view.members(np.array(gone, dtype=np.int64))[0]))
+    kept[gone] = True
+    return gone
+
+
+class _Foreign:
+    """Which columns hold a primary that the sole contributor of another column must not learn."""
+
+    def __init__(self, pattern: Pattern, view: View, insiders: Insiders) -> None:
+        inside = pattern.suppressed & (view.column >= 0)
+        self._known = np.full(view.columns, -1, dtype=np.int64)
+        cells = np.flatnonzero(inside & (insiders.knows >= 0))
+        self._known[view.column[cells]] = insiders.unit[cells]
+        # The unit of a column's primaries; -2 where they have none in common, -3 where there is no primary.
+        self._owner = np.full(view.columns, -3, dtype=np.int64)
+        cells = np.flatnonzero(inside & pattern.system.primary)
+        self._owner[view.column[cells]] = insiders.unit[cells]
+        mixed = cells[self._owner[view.column[cells]] != insiders.unit[cells]]
+        self._owner[view.column[mixed]] = -2
+        self._owner[self._owner == -1] = -2
+
+    def pairs(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs among `columns`: (column of a primary, column that a stranger to it knows)."""
+        harmed, knowing = columns[self._owner[columns] > -3], columns[self._known[columns] >= 0]
+        pair = (self._owner[harmed][:, None] != self._known[knowing][None, :]) & (harmed[:, None] != knowing[None, :])
+        one, two = np.nonzero(pair)
+        return harmed[one], knowing[two]
+
+
+def _opens(view: View, rows: np.ndarray, column: int, touched: np.ndarray, foreign: list[_Foreign]) -> bool:
+    """Would publishing `column` let an insider near it compute a primary?"""
+    near = np.unique(gather(view.by_relation, touched)[1])
+    near = np.unique(gather(view.by_relation, np.unique(gather(view.by_column, near)[1]))[1])
+    if len(near) > NEAR:
+        near = np.sort(near[np.argsort(np.abs(near - column), kind="stable")[:NEAR]])
+    at = rows[column]
+    pivot = int(np.flatnonzero(at)[0])
+    left, right = (place for place in range(3) if place != pivot)
+    one = (rows[near, left] * at[pivot] - rows[near, pivot] * at[left]) % PRIME
+    two = (rows[near, right] * at[pivot] - rows[near, pivot] * at[right]) % PRIME
+    for side in foreign:
+        harmed, knowing = (np.searchsorted(near, columns) for columns in side.pairs(near))
+        if ((one[harmed] * two[knowing] - two[harmed] * one[knowing]) % PRIME == 0).any():
+            return True
+    return False

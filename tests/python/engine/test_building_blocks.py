@@ -8,10 +8,11 @@ import pytest
 import scipy.sparse as sp
 
 from sdc.engine import EngineError, audit, elimination, suppress
+from sdc.engine.closing import close
 from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.pattern import Pattern
+from sdc.engine.repair import Repairer
 from sdc.engine.system import System
-from sdc.engine.thin import thin
 from sdc.engine.view import View
 
 
@@ -83,7 +84,7 @@ def test_a_point_that_breaks_a_relation_is_no_proof(counts) -> None:
 def test_thinning_never_exposes_a_primary(counts) -> None:
     system = System.from_arrow(*counts)
     pattern = Pattern(system, (system.value != 0))
-    thin(pattern)
+    close(pattern, Repairer(pattern), (), thinning=True)
     assert pattern.suppressed.sum() < (system.value != 0).sum()
     assert (View.rigid(system, pattern.suppressed).column[system.primary] >= 0).all()
 

@@ -1,0 +1,96 @@
+"""Close what the relations alone give away: primaries that follow exactly, for everybody or for an insider.
+
+Exact elimination finds them all at once. Each is repaired by the cheapest displacement that moves it and nothing the
+insider knows; one displacement often serves several pairs of a round.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from sdc.engine.errors import EngineError, named
+from sdc.engine.insiders import Insiders, computed, solutions
+from sdc.engine.pattern import Pattern
+from sdc.engine.repair import Repairer
+from sdc.engine.thin import superfluous
+from sdc.engine.view import View
+
+# Rounds of elimination and repair; what a round breaks for others is the next one's work, and ends soon.
+ROUNDS = 30
+# Thinning ends with a round that publishes less than this part of the secondaries.
+WORTHWHILE = 0.01
+
+
+def close(
+    pattern: Pattern,
+    repairer: Repairer,
+    attackers: tuple[Insiders, ...],
+    *,
+    thinning: bool = False,
+    deadline: float | None = None,
+) -> None:
+    """Suppress until no primary follows from the relations for an outsider or an insider.
+
+    With `thinning` secondaries that no primary needs against that are published on the way; that is for systems without
+    levels. Raises EngineError naming the cells when nothing protects them, when `deadline` (time.monotonic) passes, and
+    when elimination runs out of work.
+    """
+    system = pattern.system
+    kept = np.zeros(system.n, dtype=bool)
+    for _ in range(ROUNDS):
+        view = View.paired(system, pattern.suppressed)
+        rows = solutions(attackers, view, pattern.suppressed)
+        if rows is None:
+            raise EngineError("suppress: the relations are too entangled for exact elimination; nothing was suppressed")
+        work = _given_away(pattern, view, rows, attackers)
+        gone = superfluous(pattern, view, rows, attackers, kept) if thinning else np.zeros(0, dtype=np.int64)
+        pattern.suppressed[gone] = False
+        _repair(pattern, repairer, work, deadline)
+        thinning = len(gone) >= max(1.0, WORTHWHILE * float((pattern.suppressed & ~system.primary).sum()))
+        if len(work) == len(gone) == 0:
+            return
+    bad = system.cell_id[sorted({cell for cell, _ in work})]
+    raise EngineError(
+        f"suppress: cells {named(bad)}: no suppression found protects them; nothing was suppressed", cells=bad
+    )
+
+
+def _given_away(
+    pattern: Pattern, view: View, rows: np.ndarray, attackers: tuple[Insiders, ...]
+) -> list[tuple[int, np.ndarray]]:
+    """Pairs of a primary that follows and the cells one must know for it (none for an outsider)."""
+    system = pattern.system
+    nobody = np.zeros(0, dtype=np.int64)
+    exact = (view.column < 0) | ~np.append(rows.any(axis=1), True)[view.column]
+    work = [(int(cell), nobody) for cell in np.flatnonzero(system.primary & exact)]
+    for insiders in attackers:
+        cells, who = computed(insiders, view, rows, pattern.suppressed, system.primary)
+        known = {insider: insiders.known(insider, pattern.suppressed) for insider in np.unique(who).tolist()}
+        work += [(cell, known[insider]) for cell, insider in zip(cells.tolist(), who.tolist(), strict=True)]
+    return work
+
+
+def _repair(pattern: Pattern, repairer: Repairer, work: list[tuple[int, np.ndarray]], deadline: float | None) -> None:
+    """Repair pairs (cell, cells an insider knows), skipping what an earlier displacement of the round serves."""
+    system, start = pattern.system, len(pattern.points)
+    moved: list[set[int]] = []
+    for place, (cell, known) in enumerate(work):
+        if deadline is not None and time.monotonic() > deadline:
+            bad = system.cell_id[sorted({cell for cell, _ in work[place:]})]
+            raise EngineError(
+                f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
+                cells=bad,
+            )
+        moved += [set(cells.tolist()) for cells, _ in pattern.points[start + len(moved) :]]
+        if any(cell in cells and cells.isdisjoint(known.tolist()) for cells in moved):
+            continue
+        if not repairer.repair_against(cell, known):
+            bad = system.cell_id[[cell]]
+            others = f" against who knows cells {named(system.cell_id[known])}" if len(known) else ""
+            raise EngineError(
+                f"suppress: cells {named(bad)} cannot be protected{others}: no set of cells that may be suppressed"
+                " gives them another value; look for frozen and zero cells and for tight bounds in their relations",
+                cells=bad,
+            )
