@@ -9,17 +9,18 @@ safe pattern satisfies.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sdc.engine.cutting import incumbent as primal
 from sdc.engine.cutting import inequalities
-from sdc.engine.cutting.attacker import Attacker, reached, unprotected
+from sdc.engine.cutting.attacker import Attacker, reached
 from sdc.engine.cutting.block import Block, blocks_of
 from sdc.engine.cutting.dives import dive
 from sdc.engine.cutting.master import Master
+from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.rounding import rounding_rows
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
@@ -44,6 +45,10 @@ DIVE_NODES = 200
 TIGHT = 0.3
 # Shares of a time limit after which the linear phase, rounding and dives give way to the integer programs.
 RELAX_UNTIL, ROUND_UNTIL, DIVE_UNTIL = 0.3, 0.4, 0.5
+# Work is counted in attackers' linear programs; one of the master's, and a node of an integer program, is this much.
+MASTER_WORK, NODE_WORK = 5, 5
+# So many cells of least reduced cost are tried first, in so many integer programs of at most so many nodes each.
+PROMISING, SMALL_ROUNDS, SMALL_NODES = 150, 25, 100
 # Integer programs stop at this gap until one of their optima is safe.
 FIRST_GAP = 0.01
 # The linear phase ends when this many rounds together raised the bound by less than this part.
@@ -77,23 +82,31 @@ def solve(
     gap: float = 0.0,
     start: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
+    insiders: Sequence[np.ndarray] = (),
+    work: int | None = None,
+    largest: int | None = None,
 ) -> OptimalResult:
-    """The cheapest set of cells whose suppression protects every primary of `system` against the outsider.
+    """The cheapest set of cells whose suppression protects every primary against the outsider and the insiders.
 
     Args:
         time_limit: seconds of wall time for the whole system, shared among its blocks; None: until proven.
         gap: relative gap at which a block counts as solved.
         start: mask [n] of a pattern to begin with; need not be safe (it is repaired).
         progress: called with a line of text about every integer program.
+        insiders: for each insider the positions in `system` of the cells whose values he knows. Every primary that
+            he does not know keeps its levels against him as against the outsider.
+        work: linear programs after which to stop, for each block (of the size of an attacker's in a two-way table;
+            larger ones count for more); None: no such limit.
+        largest: blocks of more cells stay as `start`, which must be safe, has them; None: no such limit.
 
     Zero-valued and frozen cells are never chosen. Primaries without levels are kept from exact disclosure: a
     whole number gets a second possible whole number in its interval, any other value an interval that the
     audit's tolerance tells from a point. Without a time limit the result depends on nothing but the system
-    and `start`. The pattern is safe also when time runs out; finding a first safe pattern is not cut short.
-    Raises EngineError naming the primaries that no pattern protects, SolverError if HiGHS fails before there
-    is a safe pattern.
+    and `start` and `work`. The pattern is safe also when time or work runs out; finding a first safe pattern is
+    not cut short. Raises EngineError naming the primaries that no pattern protects, SolverError if HiGHS fails
+    before there is a safe pattern.
     """
-    blocks = blocks_of(system)
+    blocks = blocks_of(system, insiders=insiders)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     suppressed = system.primary.copy()
     cost = bound = 0.0
@@ -104,10 +117,15 @@ def solve(
         isolated[block.cells] = False
     unprotectable += np.flatnonzero(isolated).tolist()
     for number, block in enumerate(blocks):
+        if largest is not None and start is not None and block.n > largest:
+            suppressed[block.cells] |= start[block.cells]
+            cost += float(block.cost[suppressed[block.cells] & ~block.primary].sum())
+            proven = False
+            continue
         left = deadline - time.monotonic()
         # What earlier blocks did not use is shared by later ones.
         until = time.monotonic() + left / (len(blocks) - number) if np.isfinite(left) else np.inf
-        search = _Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}")
+        search = Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}", work)
         try:
             search.run(None if start is None else np.asarray(start, bool)[block.cells])
         except primal.Unprotectable as error:
@@ -134,11 +152,17 @@ def solve(
     return OptimalResult(suppressed, cost, bound, max(relative, 0.0), proven, len(blocks), rounds)
 
 
-class _Search:
+class Search:
     """Cutting planes for one block: linear phase, incumbents, integer phase."""
 
     def __init__(
-        self, block: Block, gap: float, deadline: float, progress: Callable[[str], None] | None, name: str
+        self,
+        block: Block,
+        gap: float = 0.0,
+        deadline: float = np.inf,
+        progress: Callable[[str], None] | None = None,
+        name: str = "block",
+        work: int | None = None,
     ) -> None:
         self.block = block
         self.gap = gap
@@ -146,12 +170,17 @@ class _Search:
         self.deadline = deadline
         self.progress = progress
         self.name = name
+        self.work = work
+        self.attacks = 0
         self.master = Master(block)
+        self.proofs = Proofs(block, block.primary)
+        self.carrier = primal.Carrier(block)
         self.whole = bool(np.all(block.cost == np.round(block.cost)))
         self.best: np.ndarray | None = None
         self.best_cost = np.inf
         self.lower = 0.0
-        self.rest = np.zeros(len(block.targets), int)
+        self.targets = list(block.targets)
+        self.rest = [0] * len(self.targets)
         self.rounds = 0
 
     @property
@@ -182,18 +211,22 @@ class _Search:
     def run(self, start: np.ndarray | None) -> None:
         """Search until proven or out of time; leaves a safe pattern in `best`."""
         self.offer(start if start is not None else self.block.primary)
-        if self.proven:
+        if self.proven or (self.late() and self.best is not None):
             return
         self.master.add(inequalities.from_relations(self.block))
         self.relax(RELAX_UNTIL)
         self.report("relaxed")
         self.relax(ROUND_UNTIL, rounding=True)
         self.report("rounded")
-        if not self.proven and not self.late():
+        if not self.proven and not self.late(ROUND_UNTIL):
             weights = self.master.weights()
             self.offer(weights > 0.7, self.block.cost * (1 - 0.95 * weights))
             self.relax(ROUND_UNTIL)
         self.report("guided")
+        self.promising()
+        self.report("promising")
+        self.relax(DIVE_UNTIL, rounding=True)
+        self.report("rounded again")
         if not self.proven and not self.late():
             dive(
                 self.master,
@@ -207,6 +240,34 @@ class _Search:
             self.relax(DIVE_UNTIL)
         self.integer()
         self.report("done")
+        if self.best is None:
+            # Primaries can be protected, but only by secondaries that are exact themselves: whole numbers with
+            # fractional room.
+            if self.late():
+                raise SolverError("no pattern without exact secondaries was found within the limits")
+            raise primal.Unprotectable(np.flatnonzero(self.block.primary).tolist())
+
+    def promising(self) -> None:
+        """Better patterns from the cells that the linear relaxation finds cheapest, and the inequalities they violate.
+
+        A restricted master problem: so small that its optima are found in no time, one after the other.
+        """
+        if self.proven or self.late(ROUND_UNTIL) or not np.isfinite(self.best_cost):
+            return
+        among = np.zeros(len(self.master.free), bool)
+        among[np.argsort(np.where(self.master.fixed, np.inf, self.master.reduced), kind="stable")[:PROMISING]] = True
+        for _ in range(SMALL_ROUNDS):
+            if self.late(DIVE_UNTIL):
+                return
+            among |= self.best[self.master.free]
+            rows = list(self.master.pool.values())
+            pattern, lower = self.master.solve_integer(rows, FIRST_GAP, self.deadline, SMALL_NODES, among)
+            known = len(self.master.pool)
+            if pattern is None or lower >= self.cutoff:
+                return
+            self.master.add(self.accept(pattern))
+            if len(self.master.pool) == known:
+                return
 
     def integer(self) -> None:
         """Integer phase: attack whole optima of the master until one holds or none beats the best known."""
@@ -216,7 +277,9 @@ class _Search:
         rows = {row.key: row for row in self.master.nearly_tight(TIGHT)}
         while not self.proven and not self.late():
             self.rounds += 1
-            pattern, lower = self.master.solve_integer(list(rows.values()), max(gap, self.gap), self.deadline)
+            nodes = None if self.work is None else max(1, (self.work - self.worked) // NODE_WORK)
+            known_rows = list(rows.values())
+            pattern, lower = self.master.solve_integer(known_rows, max(gap, self.gap), self.deadline, nodes)
             if np.isfinite(lower) or pattern is None:
                 self.lower = max(self.lower, min(lower, self.cutoff))
             if pattern is None:
@@ -227,7 +290,7 @@ class _Search:
             if not missed:
                 known = set(self.master.pool)
                 found = self.accept(pattern)
-                if not found:
+                if not found and len(known) == len(self.master.pool):
                     if gap == 0.0:
                         return
                     gap = 0.0
@@ -237,9 +300,21 @@ class _Search:
             rows.update((row.key, row) for row in missed)
 
     def accept(self, pattern: np.ndarray) -> list[np.ndarray]:
-        """Inequalities that a whole pattern violates; if there are none it is the new best."""
+        """Inequalities that a whole pattern violates; if there are none it is the new best.
+
+        Those that only concern its secondaries are added to the master and not returned.
+        """
         weights = pattern.astype(float)
-        failures = unprotected(self.block, pattern)
+        self.proofs.set(pattern)
+        failures = self.proofs.failures()
+        if not failures:
+            exact = self.proofs.failures(primary=False)
+            kept = [(t, attacks) for t, attacks in exact if self.block.primary[t.cell]]
+            free = [(t, attacks) for t, attacks in exact if not self.block.primary[t.cell]]
+            rows = [c for t, attacks in free for c in inequalities.conditional(self.block, t, attacks, pattern)]
+            self.master.add((c for c in rows if c @ weights < -LEAST_VIOLATION), bound=0.0)
+            failures = kept
+        self.watch(failures)
         self.offer(pattern)
         self.report(f"{len(failures)} open targets")
         found = [c for t, attacks in failures for c in inequalities.from_attacks(self.block, t, attacks, weights)]
@@ -248,9 +323,23 @@ class _Search:
             found.append((~pattern).astype(float))
         return found
 
+    def watch(self, failures: list) -> None:
+        """From now on ask also those insiders who could attack a pattern that withstands the outsider."""
+        new = sorted({t for t, _ in failures} - set(self.targets), key=lambda t: (-t.level, t.cell, t.kind, t.insider))
+        self.targets += new
+        self.rest += [0] * len(new)
+
     def late(self, share: float = 1.0) -> bool:
-        """Whether this share of the time is over."""
+        """Whether this share of the time or of the work is over."""
+        if self.work is not None and self.worked > share * self.work:
+            return True
         return time.monotonic() > self.began + share * (self.deadline - self.began)
+
+    @property
+    def worked(self) -> int:
+        """Work done so far, in attackers' linear programs."""
+        master = MASTER_WORK * self.master.programs + NODE_WORK * self.master.nodes
+        return self.attacks + self.proofs.work + self.carrier.work + master
 
     def report(self, text: str) -> None:
         """Tell the caller where the search is."""
@@ -261,10 +350,18 @@ class _Search:
 
     def offer(self, pattern: np.ndarray, guide: np.ndarray | None = None) -> None:
         """Repair and clean a pattern, and keep it if it is the best so far."""
-        pattern = primal.clean(self.block, primal.repair(self.block, pattern, guide), self.deadline)
-        cost = float(self.block.cost[pattern & ~self.block.primary].sum())
-        if cost < self.best_cost:
-            self.best, self.best_cost = pattern, cost
+        proofs = self.proofs
+        proofs.set(pattern | self.block.primary)
+        if self.best is None:
+            primal.repair(proofs, self.carrier, guide)
+        elif not primal.repair(proofs, self.carrier, guide, self.late):
+            return
+        primal.clean(proofs, self.late)
+        cost = float(self.block.cost[proofs.pattern & ~self.block.primary].sum())
+        if cost < self.best_cost and primal.shelter(proofs, self.carrier):
+            cost = float(self.block.cost[proofs.pattern & ~self.block.primary].sum())
+            if cost < self.best_cost:
+                self.best, self.best_cost = proofs.pattern.copy(), cost
 
     def relax(self, until: float = 1.0, rounding: bool = False) -> None:
         """Linear phase: add violated inequalities, attacks first, then rounding, until the bound stalls."""
@@ -290,16 +387,17 @@ class _Search:
     def separate(self, weights: np.ndarray, thorough: bool) -> list[np.ndarray]:
         """Violated inequalities at weights [n]; targets satisfied lately are left out unless `thorough`."""
         if thorough:
-            self.rest[:] = 0
+            self.rest = [0] * len(self.targets)
         attacker = Attacker(self.block, np.where(weights > 1e-9, weights, 0.0), capped=True)
         found = []
-        for i, target in enumerate(self.block.targets):
+        for i, target in enumerate(self.targets):
             if self.rest[i]:
                 self.rest[i] -= 1
                 continue
             if self.late():
                 break
             attacks = [attacker.attack(target, sense) for sense in target.senses]
+            self.attacks += attacker.work * len(attacks)
             if reached(target, attacks, NEARLY):
                 self.rest[i] = REST_ROUNDS
                 continue

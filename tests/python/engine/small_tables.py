@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -67,9 +69,22 @@ def is_protected(instance: System, suppressed: np.ndarray, cell: int) -> bool:
     return not instance.integer[cell] or np.floor(high + slip) - np.ceil(low - slip) >= 1
 
 
-def is_safe(instance: System, suppressed: np.ndarray) -> bool:
-    """Whether every primary is protected."""
-    return all(is_protected(instance, suppressed, cell) for cell in np.flatnonzero(instance.primary))
+def is_safe(instance: System, suppressed: np.ndarray, insiders: Sequence[Sequence[int]] = ()) -> bool:
+    """Whether every primary is protected, from insiders too unless they know it, and no secondary is exact."""
+    for known in ((), *insiders):
+        hidden = suppressed.copy()
+        hidden[list(known)] = False
+        others = np.flatnonzero(instance.primary & hidden)
+        if not all(is_protected(instance, hidden, cell) for cell in others):
+            return False
+    return not any(is_exact(instance, suppressed, cell) for cell in np.flatnonzero(suppressed & ~instance.primary))
+
+
+def is_exact(instance: System, suppressed: np.ndarray, cell: int) -> bool:
+    """Whether the outsider computes a suppressed cell."""
+    low, high = interval(instance, suppressed, cell)
+    slip = 1e-6
+    return np.floor(high + slip) - np.ceil(low - slip) < 1 if instance.integer[cell] else high - low < slip
 
 
 @st.composite
@@ -102,6 +117,13 @@ def small_two_way(draw) -> System:
     inner = np.array([draw(st.integers(0, 9)) for _ in range(shape[0] * shape[1])], dtype=float).reshape(shape)
     values, relations = two_way(inner)
     return draw(decorated(values, relations, 4))
+
+
+@st.composite
+def insiders_of(draw, instance: System) -> list[np.ndarray]:
+    """One to three insiders, each knowing one to three cells; they may know the same."""
+    cells = st.lists(st.integers(0, instance.n - 1), min_size=1, max_size=3, unique=True)
+    return [np.array(sorted(known)) for known in draw(st.lists(cells, min_size=1, max_size=3))]
 
 
 @st.composite

@@ -14,6 +14,8 @@ TOLERANCE = 1e-7
 # A cell that may move this many levels is not what limits an attacker; such bounds would only harm the
 # simplex method.
 UNLIMITED = 1e6
+# Entries of a program's matrix, zeros included, that count as one unit of work.
+ENTRIES = 100_000
 # Movements and prices below this are rounding.
 STILL = 1e-9
 
@@ -52,7 +54,8 @@ class Attacker:
     With weights 0..1 [n] per cell the program is max `sense * z_t` subject to `A z = 0` and `-down_i *
     weight_i <= z_i <= up_i * weight_i`, in units of the target's level and with the target's own movement
     limited to 1. With `capped=True` every slack is first limited to the level: the program whose dual yields
-    the strengthened capacity inequalities (exact in two-way tables); `capped=False` is the true attack.
+    the strengthened capacity inequalities (exact in two-way tables); `capped=False` is the true attack. `work` is
+    what one program counts for: 1 in two-way tables of some thousand cells, more where relations are many.
     """
 
     def __init__(self, block: Block, weight: np.ndarray, *, capped: bool) -> None:
@@ -65,14 +68,24 @@ class Attacker:
         self.position[self.inside] = np.arange(len(self.inside))
         self.columns = np.arange(len(self.inside), dtype=np.int32)
         zero = np.zeros(len(self.inside))
-        rows = np.zeros(block.A.shape[0])
+        columns = block.A[:, self.inside]
+        self.rows = np.unique(columns.indices)
+        columns = columns.tocsr()[self.rows]
+        rows = np.zeros(len(self.rows))
+        self.work = 1 + len(self.rows) * len(self.inside) // ENTRIES
         # Warm starts from one target to the next suit the primal simplex method.
         self.highs = solver.new(presolve="off", solver="simplex", simplex_strategy=4)
-        self.highs.passModel(solver.model(zero, zero, zero, block.A[:, self.inside], rows, rows))
+        self.highs.passModel(solver.model(zero, zero, zero, columns, rows, rows))
 
-    def attack(self, target: Target, sense: int) -> Attack:
-        """Move the target in direction `sense` as far as its level. Raises SolverError unless optimal."""
+    def attack(self, target: Target, sense: int, known: np.ndarray | None = None) -> Attack:
+        """Move the target in direction `sense` as far as its level, without moving the cells `known` besides.
+
+        Raises SolverError unless optimal.
+        """
         up, down = self._room(target)
+        if known is not None:
+            still = self.position[known]
+            up[still[still >= 0]] = down[still[still >= 0]] = 0.0
         own = int(self.position[target.cell])
         up[own] = min(up[own], 1.0) if sense > 0 else 0.0
         down[own] = min(down[own], 1.0) if sense < 0 else 0.0
@@ -89,13 +102,16 @@ class Attacker:
             raise solver.SolverError(f"attacker's linear program: {self.highs.modelStatusToString(status)}")
         solution = self.highs.getSolution()
         moves = np.asarray(solution.col_value)
-        return Attack(self, target.cell, sense, sense * float(moves[own]), moves, np.asarray(solution.row_dual))
+        # Relations between published cells only have no price.
+        duals = np.zeros(self.block.A.shape[0])
+        duals[self.rows] = solution.row_dual
+        return Attack(self, target.cell, sense, sense * float(moves[own]), moves, duals)
 
     def _room(self, target: Target) -> tuple[np.ndarray, np.ndarray]:
         """Slacks of the columns in units of the target's level, times their weights."""
         out = []
-        for room in (self.up, self.down):
-            room = room / target.level
+        for room in self.block.room(target):
+            room = room[self.inside]
             room = np.minimum(room, 1.0) if self.capped else np.where(room > UNLIMITED, np.inf, room)
             out.append(self._weighted(room))
         return out[0], out[1]
@@ -130,11 +146,11 @@ class Attacker:
         """Put a cell that was taken out back into the pattern."""
         self.weight[self.position[cell]] = 1.0
 
-    def attacks(self, target: Target) -> list[Attack]:
+    def attacks(self, target: Target, known: np.ndarray | None = None) -> list[Attack]:
         """The attacks that settle a target; the second direction is left out where the first is enough."""
         out = []
         for sense in target.senses:
-            out.append(self.attack(target, sense))
+            out.append(self.attack(target, sense, known))
             if reached(target, out):
                 break
         return out
@@ -145,14 +161,3 @@ def reached(target: Target, attacks: list[Attack], tolerance: float = TOLERANCE)
     reaches = [max(attack.reach, 0.0) for attack in attacks]
     total = sum(reaches) if target.kind is Kind.WIDTH else max(reaches)
     return total >= 1.0 - tolerance
-
-
-def unprotected(block: Block, pattern: np.ndarray) -> list[tuple[Target, list[Attack]]]:
-    """Targets that the pattern (mask [n]) leaves open, with the attacks that show it."""
-    attacker = Attacker(block, pattern.astype(float), capped=False)
-    failures = []
-    for target in block.targets:
-        attacks = attacker.attacks(target)
-        if not reached(target, attacks):
-            failures.append((target, attacks))
-    return failures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,11 +27,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """One requirement on one primary cell: `cell` is a position in the block."""
+    """One requirement on one primary cell: `cell` is a position in the block.
+
+    `insider` is the position in `Block.insiders` of the attacker who must not come closer; None: the outsider.
+    """
 
     cell: int
     kind: Kind
     level: float
+    insider: int | None = None
 
     @property
     def senses(self) -> tuple[int, ...]:
@@ -43,9 +48,12 @@ class Block:
     """Cells that can be suppressed and are linked with each other by relations.
 
     `cells` [n] and `relations` [m] are positions in the system, ascending. `A` is m x n in CSC form, with
-    rows that have no such cell left out. `primary` [n] are suppressed in any case; `cost` [n] >= 0; `up`,
+    rows that have no such cell left out. `primary` [n] are suppressed in any case (primaries, and
+    secondaries that must stay); `cost` [n] >= 0; `up`,
     `down` [n] are how far an attacker believes that a cell may lie above and below its value (infinite where
-    unbounded).
+    unbounded). `targets` are the requirements on primaries; `insiders` are ascending positions of cells
+    whose values one attacker knows, and every target holds against the outsider and each insider who does not know
+    its cell. `secondary_targets` are what the other cells need, if suppressed, so as not to be exact.
     """
 
     cells: np.ndarray
@@ -56,6 +64,8 @@ class Block:
     up: np.ndarray
     down: np.ndarray
     targets: tuple[Target, ...]
+    secondary_targets: tuple[Target, ...] = ()
+    insiders: tuple[np.ndarray, ...] = ()
 
     @property
     def n(self) -> int:
@@ -63,8 +73,12 @@ class Block:
         return len(self.cells)
 
     def room(self, target: Target) -> tuple[np.ndarray, np.ndarray]:
-        """`up` and `down` [n] in units of the target's level."""
-        return self.up / target.level, self.down / target.level
+        """`up` and `down` [n] in units of the target's level; none for cells that the attacker knows."""
+        up, down = self.up / target.level, self.down / target.level
+        if target.insider is not None:
+            known = self.insiders[target.insider]
+            up[known] = down[known] = 0.0
+        return up, down
 
 
 def targets_of(system: System, cell: int, position: int) -> list[Target]:
@@ -84,17 +98,25 @@ def targets_of(system: System, cell: int, position: int) -> list[Target]:
         out.append(Target(position, Kind.WIDTH, spl))
     if system.integer[cell]:
         if max(upl, lpl) < 1:
-            out.append(Target(position, Kind.INTEGERS, 1.0))
+            out.append(not_exact(system, cell, position))
     elif not out:
-        out.append(Target(position, Kind.WIDTH, 2 * TOLERANCE * max(1.0, abs(float(system.value[cell])))))
+        out.append(not_exact(system, cell, position))
     return out
 
 
-def blocks_of(system: System, movable: np.ndarray | None = None) -> list[Block]:
+def not_exact(system: System, cell: int, position: int) -> Target:
+    """What keeps a suppressed cell from being computed: two whole numbers, or a width that an audit tells from zero."""
+    if system.integer[cell]:
+        return Target(position, Kind.INTEGERS, 1.0)
+    return Target(position, Kind.WIDTH, 2 * TOLERANCE * max(1.0, abs(float(system.value[cell]))))
+
+
+def blocks_of(system: System, movable: np.ndarray | None = None, insiders: Sequence[np.ndarray] = ()) -> list[Block]:
     """Split a system into its connected blocks that have a primary, in order of their first cell.
 
     `movable` [n] masks the cells that may be suppressed (default: primaries and candidates). The others are
-    constants to the attacker and do not connect anything.
+    constants to the attacker and do not connect anything. `insiders` are positions of cells in the system that one
+    attacker knows.
     """
     movable = np.flatnonzero(system.primary | system.candidate if movable is None else movable)
     matrix = system.A[:, movable].tocsc()
@@ -106,11 +128,11 @@ def blocks_of(system: System, movable: np.ndarray | None = None) -> list[Block]:
     order = np.argsort(label, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     groups = [inside for inside in groups if system.primary[movable[inside]].any()]
-    blocks = [_block(system, movable[inside], matrix[:, inside]) for inside in groups]
+    blocks = [_block(system, movable[inside], matrix[:, inside], insiders) for inside in groups]
     return sorted(blocks, key=lambda block: int(block.cells[0]))
 
 
-def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix) -> Block:
+def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: Sequence[np.ndarray]) -> Block:
     """The block of the given cells, whose columns of the system's relations are `columns`."""
     relations, row = np.unique(columns.indices, return_inverse=True)
     value = system.value[cells]
@@ -130,4 +152,12 @@ def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix) -> Block:
         up=np.where(up > least, up, 0.0),
         down=np.where(down > least, down, 0.0),
         targets=tuple(targets),
+        secondary_targets=tuple(not_exact(system, int(cells[i]), int(i)) for i in np.flatnonzero(~primary)),
+        insiders=_within(cells, insiders),
     )
+
+
+def _within(cells: np.ndarray, insiders: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Positions among `cells` (ascending) of what each insider knows; who knows nothing there is left out."""
+    known = [np.flatnonzero(np.isin(cells, np.asarray(insider, dtype=np.int64))) for insider in insiders]
+    return tuple(inside for inside in known if len(inside))

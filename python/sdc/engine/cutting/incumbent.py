@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
+import highspy
 import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine.cutting import solver
-from sdc.engine.cutting.attacker import TOLERANCE, UNLIMITED, Attack, Attacker, reached, unprotected
+from sdc.engine.cutting.attacker import ENTRIES, TOLERANCE, UNLIMITED, Attacker
 from sdc.engine.cutting.block import Block, Kind, Target
+from sdc.engine.cutting.proofs import Proofs
 
 # Rounds of slope scaling: the linear price of a cell becomes its cost per unit of what it carried in the last
 # round.
@@ -29,18 +31,25 @@ class Carrier:
     """Cheapest movements of a block that move a target by a given part of its level.
 
     Kelly, Golden and Assad (1992) and the heuristic of Fischetti and Salazar-González (2001, section 5): a
-    linear program in which movement through cells that are suppressed anyway is free.
+    linear program in which movement through cells that are suppressed anyway is free. `work` counts them as
+    Attacker does.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        n = block.n
-        rows = np.zeros(block.A.shape[0])
-        self.columns = np.arange(2 * n, dtype=np.int32)
-        both = sp.hstack([block.A, -block.A]).tocsc()
-        zero = np.zeros(2 * n)
-        self.highs = solver.new(presolve="off", solver="simplex", simplex_strategy=4)
-        self.highs.passModel(solver.model(zero, zero, zero, both, rows, rows))
+        self.work = 0
+        self.columns = np.arange(2 * block.n, dtype=np.int32)
+        self._highs: highspy.Highs | None = None
+
+    @property
+    def highs(self) -> highspy.Highs:
+        """The program, built when it is first needed: many patterns need no repair."""
+        if self._highs is None:
+            rows, zero = np.zeros(self.block.A.shape[0]), np.zeros(2 * self.block.n)
+            both = sp.hstack([self.block.A, -self.block.A]).tocsc()
+            self._highs = solver.new(presolve="off", solver="simplex", simplex_strategy=4)
+            self._highs.passModel(solver.model(zero, zero, zero, both, rows, rows))
+        return self._highs
 
     def carry(
         self, target: Target, sense: int, part: float, pattern: np.ndarray, cost: np.ndarray
@@ -66,6 +75,7 @@ class Carrier:
         for _ in range(SLOPE_ROUNDS):
             scale = max(float(price.max()), 1e-12)
             self.highs.changeColsCost(2 * n, self.columns, price / scale)
+            self.work += 1 + self.block.A.shape[0] * 2 * n // ENTRIES
             self.highs.run()
             if self.highs.getModelStatus() != solver.OPTIMAL:
                 self.highs.clearSolver()
@@ -82,38 +92,54 @@ class Carrier:
         return best
 
 
-def repair(block: Block, pattern: np.ndarray, cost: np.ndarray | None = None) -> np.ndarray:
-    """The smallest extension of `pattern` (mask [n]) that cheapest flows, target after target, make safe.
+def repair(
+    proofs: Proofs, carrier: Carrier, cost: np.ndarray | None = None, late: Callable[[], bool] = lambda: False
+) -> bool:
+    """Extend the pattern of `proofs` by cheapest flows, target after target, until every primary is protected.
 
-    `cost` [n] guides the choice (default: the block's). Raises Unprotectable if even the
-    suppression of all cells leaves targets open.
+    `cost` [n] guides the choice (default: the block's). False if it was given up because it is `late`. Raises
+    Unprotectable if even the suppression of all cells leaves targets open.
     """
-    cost = block.cost if cost is None else cost
-    pattern = pattern | block.primary
-    carrier = None
-    for _ in range(3):
-        failures = unprotected(block, pattern)
-        if not failures:
-            return pattern
-        carrier = carrier or Carrier(block)
-        for target, attacks in failures:
-            attacker = Attacker(block, pattern.astype(float), capped=False)
-            attacks = attacker.attacks(target)
-            if not reached(target, attacks):
-                pattern = pattern | _extension(block, carrier, target, attacks, pattern, cost)
-    # Flows that miss a level by less than a tolerance can leave a target open; suppressing all settles
-    # whether any can do.
-    failures = unprotected(block, np.ones(block.n, bool))
-    if failures:
-        raise Unprotectable(sorted({target.cell for target, _ in failures}))
-    return np.ones(block.n, bool)
+    if not _extend(proofs, carrier, proofs.block.cost if cost is None else cost, primary=True, late=late):
+        if late():
+            return False
+        # Flows that miss a level by less than a tolerance can leave a target open; suppressing all settles
+        # whether any can do.
+        proofs.suppress(np.ones(proofs.block.n, bool))
+        if failures := proofs.failures():
+            raise Unprotectable(sorted({target.cell for target, _ in failures}))
+    return True
+
+
+def shelter(proofs: Proofs, carrier: Carrier) -> bool:
+    """Publish secondaries that are exact, or extend the pattern until none is; False where that does not succeed."""
+    for position in proofs.open(primary=False):
+        cell = int(proofs.cell[position])
+        if not proofs.block.primary[cell] and proofs.ask(int(position)):
+            proofs.publish(cell)
+    return _extend(proofs, carrier, proofs.block.cost, primary=False, late=lambda: False)
+
+
+def _extend(proofs: Proofs, carrier: Carrier, cost: np.ndarray, *, primary: bool, late: Callable[[], bool]) -> bool:
+    """Suppress what cheapest flows of open targets move, until none is open or nothing more is found."""
+    grown = True
+    while grown:
+        grown = False
+        for position in proofs.open(primary=primary):
+            if late():
+                return False
+            for target, _ in proofs.ask(int(position)):
+                added = _extension(proofs.block, carrier, target, proofs.pattern, cost) & ~proofs.pattern
+                if added.any():
+                    grown = True
+                    proofs.suppress(added)
+    return len(proofs.open(primary=primary)) == 0
 
 
 def _extension(
     block: Block,
     carrier: Carrier,
     target: Target,
-    attacks: list[Attack],
     pattern: np.ndarray,
     cost: np.ndarray,
 ) -> np.ndarray:
@@ -137,44 +163,11 @@ def _extension(
     return np.zeros(block.n, bool)
 
 
-def clean(block: Block, pattern: np.ndarray, deadline: float = np.inf) -> np.ndarray:
-    """Publish secondaries of a safe pattern again, dearest first, as long as every target stays protected.
-
-    The movements that prove the targets are kept: publishing a cell can only open targets whose proof moves
-    it.
-    """
-    pattern = pattern.copy()
-    attacker = Attacker(block, pattern.astype(float), capped=False)
-    proofs = []
-    for target in block.targets:
-        proofs.append(_moved(attacker.attacks(target), block.n))
-    proofs = np.array(proofs).reshape(len(block.targets), block.n)
-    candidates = np.flatnonzero(pattern & ~block.primary)
-    trouble = np.zeros(len(block.targets))
+def clean(proofs: Proofs, late: Callable[[], bool] = lambda: False) -> None:
+    """Publish secondaries of a safe pattern again, dearest first, as long as every primary stays protected."""
+    block = proofs.block
+    candidates = np.flatnonzero(proofs.pattern & ~block.primary)
     for cell in candidates[np.argsort(-block.cost[candidates], kind="stable")]:
-        if time.monotonic() > deadline:
+        if late():
             break
-        affected = np.flatnonzero(proofs[:, cell])
-        attacker.publish(cell)
-        renewed = {}
-        # Targets that stood in the way before are asked first.
-        for i in affected[np.argsort(-trouble[affected], kind="stable")]:
-            attacks = attacker.attacks(block.targets[i])
-            if not reached(block.targets[i], attacks):
-                trouble[i] += 1
-                attacker.suppress(cell)
-                break
-            renewed[i] = _moved(attacks, block.n)
-        else:
-            pattern[cell] = False
-            for i, moved in renewed.items():
-                proofs[i] = moved
-    return pattern
-
-
-def _moved(attacks: list[Attack], n: int) -> np.ndarray:
-    """Mask [n] of cells that any of the attacks moves."""
-    out = np.zeros(n, bool)
-    for attack in attacks:
-        out[attack.moves()[0]] = True
-    return out
+        proofs.publish(int(cell))

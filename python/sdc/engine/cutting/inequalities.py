@@ -88,6 +88,27 @@ def covers(block: Block, capacities: np.ndarray, x: np.ndarray) -> list[np.ndarr
     return [best]
 
 
+def conditional(block: Block, target: Target, attacks: list[Attack], pattern: np.ndarray) -> list[np.ndarray]:
+    """What a secondary that is exact under the whole `pattern` [n] asks for if it is suppressed.
+
+    Inequalities `sum(c_i x_i) >= x_s` for the target's cell s, as vectors with c_s = -1 and c = 0 on primaries; the
+    last says that another cell than those of the pattern is needed. The cell must be free to be published.
+    """
+    up, down = (attack.gains() for attack in attacks)
+    own = target.cell
+    out = []
+    for first, second in ((up, down), (up, -up), (-down, down)):
+        capacities = capacity(block, target, first) + capacity(block, target, second)
+        rest = 1.0 - capacities[block.primary].sum() - capacities[own]
+        if rest > LEAST_RESIDUAL:
+            c = np.where(block.primary, 0.0, np.minimum(capacities / rest, 1.0))
+            c[own] = -1.0
+            out.append(c)
+    least = (~pattern).astype(float)
+    least[own] = -1.0
+    return [*out, least]
+
+
 def from_relations(block: Block) -> Iterator[np.ndarray]:
     """What each relation alone asks of its cells for each target: the master problem starts with these."""
     rows = block.A.tocsr()

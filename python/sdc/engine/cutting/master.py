@@ -41,7 +41,8 @@ class Master:
 
     Free cells are those that are not primary: `free` [f] maps them to the block. `fixed` [f] marks cells that
     no pattern better than the best known one suppresses. `limits` are the lower and upper bounds [f] now in
-    force. After `relax`: `x`, `reduced` [f] and `objective`; `slack` per row.
+    force. After `relax`: `x`, `reduced` [f] and `objective`; `slack` per row. `programs` and `nodes` count linear
+    programs and the nodes of integer ones.
     """
 
     def __init__(self, block: Block) -> None:
@@ -62,6 +63,7 @@ class Master:
         self.reduced = np.zeros(len(self.free))
         self.slack = np.zeros(0)
         self.objective = 0.0
+        self.programs = self.nodes = 0
         self._build()
 
     def _build(self) -> None:
@@ -92,13 +94,13 @@ class Master:
         values = np.concatenate([row.coefficients for row in rows])
         return sp.csr_matrix((values, columns, starts), (len(rows), len(self.free))), np.array([r.bound for r in rows])
 
-    def add(self, inequalities: Iterable[np.ndarray]) -> int:
-        """Add inequalities `c @ x >= 1` over the block; returns how many were new."""
+    def add(self, inequalities: Iterable[np.ndarray], bound: float = 1.0) -> int:
+        """Add inequalities `c @ x >= bound` over the block, 1 or 0; returns how many were new."""
         rows = []
         for c in inequalities:
             columns = np.flatnonzero(c)
             values = c[columns]
-            rows.append(Row(self.column[columns], values, 1.0, bool(np.all(values > 1 - ZERO))))
+            rows.append(Row(self.column[columns], values, bound, bool(np.all(np.abs(values) > 1 - ZERO))))
         return self.add_rows(rows)
 
     def add_rows(self, rows: list[Row]) -> int:
@@ -126,7 +128,8 @@ class Master:
             np.concatenate(values),
         )
         self.rows += new
-        self.pool.update({row.key: row for row in new if row.bound == 1.0})
+        # Rows made by rounding have no bound of exactly 0 or 1; they are of use to the linear program only.
+        self.pool.update({row.key: row for row in new if row.bound in (0.0, 1.0)})
         self._idle += [0] * len(new)
         return len(new)
 
@@ -138,6 +141,7 @@ class Master:
 
     def relax(self, cutoff: float = np.inf) -> bool:
         """Solve the program; False if nothing costs less than `cutoff`. Raises SolverError if unclear."""
+        self.programs += 1
         self.highs.setOptionValue("objective_bound", min(cutoff / self.scale, solver.INFINITY))
         self.highs.run()
         status = self.highs.getModelStatus()
@@ -207,15 +211,20 @@ class Master:
         wrong = matrix @ pattern[self.free].astype(float) < bounds - VIOLATED
         return [row for row, bad in zip(self.pool.values(), wrong, strict=True) if bad]
 
-    def solve_integer(self, rows: list[Row], gap: float, deadline: float) -> tuple[np.ndarray | None, float]:
+    def solve_integer(
+        self, rows: list[Row], gap: float, deadline: float, nodes: int | None = None, among: np.ndarray | None = None
+    ) -> tuple[np.ndarray | None, float]:
         """Solve the integer program of the given rows over the cells that are not fixed, to a relative gap.
 
-        Returns the best pattern [n] found (None: none, or none in time) and a lower bound (infinite:
-        infeasible).
+        At most so many `nodes` are visited; `among` [f] masks the cells that may be chosen (the bound then holds for
+        these only). Returns the best pattern [n] found (None: none, or none within the limits) and a lower bound
+        (infinite: infeasible). `nodes` counts the nodes visited so far.
         """
-        open_ = np.flatnonzero(~self.fixed)
+        open_ = np.flatnonzero(~self.fixed if among is None else among & ~self.fixed)
         matrix, bounds = self.matrix(rows)
         highs = solver.new(mip_rel_gap=gap, time_limit=min(1e9, max(0.05, deadline - time.monotonic())))
+        if nodes is not None:
+            highs.setOptionValue("mip_max_nodes", max(1, nodes))
         highs.passModel(
             solver.model(
                 self.cost[open_],
@@ -229,6 +238,7 @@ class Master:
         )
         highs.run()
         status, info = highs.getModelStatus(), highs.getInfo()
+        self.nodes += max(1, int(info.mip_node_count))
         if status == solver.INFEASIBLE:
             return None, np.inf
         if info.primal_solution_status != int(highspy.SolutionStatus.kSolutionStatusFeasible):
