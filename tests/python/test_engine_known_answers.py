@@ -81,11 +81,11 @@ def test_public_rule_and_published_zeros() -> None:
     """15 = 10 + 3 + x + x: where zeros are published, the hidden counts are 1 + 1."""
     cube = cubes.count_cube([cubes.flat(4)], np.array([10, 3, 1, 1]), threshold=3, lower=1.0)
     assert set(checks.verdicts(audit(cube.cells, cube.relations)).values()) == {"exact"}
-    pattern = suppress(cube.cells, cube.relations)
+    pattern = suppress(cube.cells, cube.relations, attackers="outsider")
     checks.assert_protected(cube.cells, cube.relations, pattern)
     assert hidden_values(cube, pattern) == [1, 1, 3]
     unknown = cubes.count_cube([cubes.flat(4)], np.array([10, 3, 1, 1]), threshold=3, lower=0.0)
-    assert hidden_values(unknown, suppress(unknown.cells, unknown.relations)) == [1, 1]
+    assert hidden_values(unknown, suppress(unknown.cells, unknown.relations, attackers="outsider")) == [1, 1]
 
 
 def test_whole_numbers_need_two_in_the_interval() -> None:
@@ -170,7 +170,7 @@ def test_optimal_is_the_brute_force_optimum(seed: int) -> None:
         cube = cubes.count_cube(dimensions, rng.negative_binomial(1, 0.12, shape), threshold=3)
     else:
         cube = cubes.magnitude_cube(dimensions, *cubes.contributions(rng, shape, 40), percent=15)
-    pattern = suppress(cube.cells, cube.relations, method="optimal")
+    pattern = suppress(cube.cells, cube.relations, method="optimal", attackers="outsider")
     checks.assert_protected(cube.cells, cube.relations, pattern)
     status = checks.statuses(pattern)
     pairs = zip(cube.cells["cell_id"].to_pylist(), cube.cells["value"].to_pylist(), strict=True)

@@ -17,11 +17,13 @@ from sdc.engine.errors import EngineError
 
 def protect(cube: cubes.Cube, **options: object) -> pa.Table:
     """Suppress, check the form of the answer, and let oracle and audit both examine it."""
-    pattern = suppress(cube.cells, cube.relations, **options)
+    pattern = suppress(cube.cells, cube.relations, **{"work": 50, **options})
     checks.assert_well_formed(cube.cells, pattern)
     checks.assert_protected(cube.cells, cube.relations, pattern)
+    if "attackers" not in options:
+        checks.assert_protected_from_insiders(cube.cells, cube.relations, pattern)
     cells = checks.with_pattern(cube.cells, pattern)
-    audited = audit(cells, cube.relations)
+    audited = audit(cells, cube.relations, attackers=options.get("attackers"))
     hidden = [cell for cell, status in sorted(checks.statuses(pattern).items()) if status != "safe"]
     assert audited["cell_id"].to_pylist() == hidden
     assert set(audited["verdict"].to_pylist()) <= {"safe"}
@@ -68,13 +70,13 @@ def test_audit_agrees_with_the_oracle_on_arbitrary_patterns(data: st.DataObject)
         for more, old in zip(extra.tolist(), cube.cells["status"].to_pylist(), strict=True)
     ]
     cells = checks.with_column(cube.cells, "status", status)
-    checks.assert_verdicts_match(cells, cube.relations, audit(cells, cube.relations))
+    checks.assert_verdicts_match(cells, cube.relations, audit(cells, cube.relations, attackers="outsider"))
 
 
 @checks.examples(20)
 @given(st.one_of(strategies.count_cubes(crossings=12), strategies.magnitude_cubes(crossings=10)))
 def test_exact_intervals_on_request(cube: cubes.Cube) -> None:
-    cells = checks.with_pattern(cube.cells, suppress(cube.cells, cube.relations))
+    cells = checks.with_pattern(cube.cells, suppress(cube.cells, cube.relations, work=50))
     checks.assert_intervals_match(cells, cube.relations, audit(cells, cube.relations, intervals=True))
 
 
@@ -83,13 +85,13 @@ def test_exact_intervals_on_request(cube: cubes.Cube) -> None:
 def test_publishing_one_secondary_again_is_caught(data: st.DataObject) -> None:
     """Whatever the removal of one secondary gives away, to the oracle, the audit gives as verdict."""
     cube = data.draw(st.one_of(strategies.count_cubes(lower=(0.0, 1.0)), strategies.magnitude_cubes()))
-    pattern = checks.statuses(suppress(cube.cells, cube.relations))
+    pattern = checks.statuses(suppress(cube.cells, cube.relations, work=50))
     secondary = sorted(cell for cell, status in pattern.items() if status == "secondary")
     if not secondary:
         return
     pattern[data.draw(st.sampled_from(secondary))] = "safe"
     cells = checks.with_column(cube.cells, "status", [pattern[cell] for cell in cube.cells["cell_id"].to_pylist()])
-    checks.assert_verdicts_match(cells, cube.relations, audit(cells, cube.relations))
+    checks.assert_verdicts_match(cells, cube.relations, audit(cells, cube.relations, attackers="outsider"))
 
 
 @checks.examples(30)
@@ -104,7 +106,7 @@ def test_frozen_cells_are_respected_or_refused(data: st.DataObject) -> None:
         checks.with_column(cube.cells, "frozen", frozen.tolist()), cube.relations, cube.codes, cube.dimensions
     )
     try:
-        protect(frozen_cube)
+        protect(frozen_cube, attackers="outsider")
     except EngineError as error:
         assert not checks.can_be_protected(frozen_cube.cells, frozen_cube.relations)
         assert error.cells
@@ -116,10 +118,10 @@ def test_frozen_cells_are_respected_or_refused(data: st.DataObject) -> None:
 @given(st.one_of(strategies.count_cubes(), strategies.magnitude_cubes()), st.integers(0, 10_000))
 def test_pattern_does_not_depend_on_order_or_on_the_ids_themselves(cube: cubes.Cube, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    pattern = suppress(cube.cells, cube.relations)
+    pattern = suppress(cube.cells, cube.relations, work=50)
     shuffled_cells = cube.cells.take(pa.array(rng.permutation(cube.cells.num_rows)))
     shuffled_relations = cube.relations.take(pa.array(rng.permutation(cube.relations.num_rows)))
-    assert suppress(shuffled_cells, shuffled_relations).equals(pattern)
+    assert suppress(shuffled_cells, shuffled_relations, work=50).equals(pattern)
 
     def relabel(column: pa.ChunkedArray) -> pa.Array:
         return pa.array(7 * column.to_numpy() + 11)
@@ -131,6 +133,7 @@ def test_pattern_does_not_depend_on_order_or_on_the_ids_themselves(cube: cubes.C
             "relation_id",
             relabel(cube.relations["relation_id"]),
         ),
+        work=50,
     )
     assert relabelled["status"].to_pylist() == pattern["status"].to_pylist()
 

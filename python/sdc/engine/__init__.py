@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from sdc.engine.attackers import OUTSIDER, named_attackers
 from sdc.engine.audit import Progress, examine
+from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
 from sdc.engine.heuristic import suppress_heuristically
-from sdc.engine.insiders import Insiders
+from sdc.engine.improve import improve, solve_components
+from sdc.engine.insiders import Insiders, known_sets
 from sdc.engine.needs import VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
@@ -24,10 +26,9 @@ from sdc.engine.system import STATUS_NAMES, System
 __all__ = ["EngineError", "System", "audit", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
-# `auto` solves to the optimum where so few cells can be chosen that it takes moments.
-AUTO_OPTIMAL = 100
-# `auto` gives up the proof after so many seconds, and then takes the heuristic's pattern.
-AUTO_SECONDS = 10.0
+# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
+HEURISTIC_WORK = 1000
+AUTO_WORK = 1500
 
 
 def suppress(
@@ -37,6 +38,7 @@ def suppress(
     cost: str = "value",
     method: str = "auto",
     attackers: Sequence[str] | None = None,
+    work: int | None = None,
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -46,10 +48,11 @@ def suppress(
     Args:
         cells, relations: the tables of the engine's contract.
         cost: what to keep small: value, count, unity, log, power or `column:<name>`.
-        method: heuristic; optimal (cutting planes, for some thousand cells); auto: optimal where few cells can be
-            chosen, heuristic elsewhere.
+        method: heuristic (any size); optimal (cutting planes, for blocks of some thousand cells); auto: optimal where
+            a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
             cells tell of (columns `contributor`, `holding`).
+        work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
         time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.
         threads: for independent blocks; None for the machine's cores. The result does not depend on it.
         progress: called with (stage, done, total).
@@ -62,10 +65,8 @@ def suppress(
     system = System.from_arrow(cells, relations, cost)
     insiders = named_attackers(system, attackers)
     options = {"time_limit": time_limit, "threads": threads, "progress": progress}
-    if method == "optimal" or (method == "auto" and 0 < int(system.candidate.sum()) <= AUTO_OPTIMAL):
-        suppressed = _optimal(system, insiders, only_proven=method == "auto", **options)
-    else:
-        suppressed = suppress_heuristically(system, insiders, **options)[0].suppressed
+    pattern, _ = suppress_heuristically(system, insiders, **options)
+    suppressed = _cheaper(system, pattern.suppressed, insiders, method, work, options)
     status = system.with_suppressed(suppressed).status
     return pa.table(
         {
@@ -76,30 +77,28 @@ def suppress(
     )
 
 
-def _optimal(
-    system: System,
-    insiders: tuple[Insiders, ...],
-    *,
-    only_proven: bool,
-    time_limit: float | None,
-    threads: int | None,
-    progress: Progress | None,
+def _cheaper(
+    system: System, start: np.ndarray, insiders: tuple[Insiders, ...], method: str, work: int | None, options: dict
 ) -> np.ndarray:
-    """Mask of the best pattern found by cutting planes, audited; the heuristic's pattern where it fails the audit."""
-    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
-    start, _ = suppress_heuristically(system, insiders, **options)
-    if not start.suppressed.any():
-        return start.suppressed
-    limit = time_limit
-    if only_proven:
-        limit = AUTO_SECONDS if limit is None else min(limit, AUTO_SECONDS)
-    result = solve(system, time_limit=limit, start=start.suppressed)
-    if only_proven and not result.proven:
-        return start.suppressed
-    best = result.suppressed
-    finding = examine(Pattern(system, best), insiders, **options)
-    safe = len(finding.failing) == 0 and system.cost[best].sum() <= system.cost[start.suppressed].sum()
-    return best if safe else start.suppressed
+    """Mask of a pattern no dearer than the safe pattern `start` and audited like it; `start` where there is none."""
+    if not (start & ~system.primary).any():
+        return start
+    known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
+    try:
+        if method == "optimal":
+            better = solve(system, start=start, insiders=known, time_limit=options["time_limit"]).suppressed
+        elif method == "auto":
+            better = solve_components(
+                system, start, known, work=work or AUTO_WORK, time_limit=options["time_limit"]
+            ).suppressed
+        else:
+            better = improve(system, start, known, work=work or HEURISTIC_WORK)
+    except SolverError:
+        return start
+    if system.cost[better].sum() >= system.cost[start].sum():
+        return start
+    finding = examine(Pattern(system, better), insiders, **options)
+    return start if len(finding.failing) else better
 
 
 def audit(

@@ -13,6 +13,7 @@ from sdc.engine.insiders import Insiders, computed, solutions
 from sdc.engine.intervals import interval
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED, V_SAFE
 from sdc.engine.pattern import Pattern
+from sdc.engine.pinning import pinned
 from sdc.engine.system import System
 from sdc.engine.view import View
 
@@ -21,13 +22,18 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Finding:
-    """Verdict codes and interval bounds of the suppressed cells `cells` (indices, ascending), and whom they fail against."""
+    """Verdict codes and interval bounds of the suppressed cells `cells` (indices, ascending).
+
+    `attacker` is -1 for safe cells, 0 where the outsider breaks them, else the number of the insiders who do, from 1.
+    `insiders` lists (primary, cells known to an insider) for all that insiders break.
+    """
 
     cells: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     verdict: np.ndarray
     attacker: np.ndarray
+    insiders: list[tuple[int, np.ndarray]]
 
     @property
     def failing(self) -> np.ndarray:
@@ -49,7 +55,8 @@ def examine(
     What the pattern's recorded displacements prove is taken as proven; the rest is examined cell by cell. Lower and
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
-    outsider: `exact` with their name is a primary they compute from the relations and from what they know.
+    outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
+    and whole numbers in blocks of moderate size (`pinning`).
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -83,17 +90,17 @@ def examine(
             low[at], high[at] = -found.outer_down, found.outer_up
     value = system.value[cells]
     attacker = np.where(verdict == V_SAFE, -1, 0)
-    _examine_insiders(pattern, attackers, cells, verdict, attacker)
-    return Finding(cells, value + low, value + high, verdict, attacker)
+    pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker)
+    return Finding(cells, value + low, value + high, verdict, attacker, pairs)
 
 
 def _examine_insiders(
     pattern: Pattern, attackers: tuple[Insiders, ...], cells: np.ndarray, verdict: np.ndarray, attacker: np.ndarray
-) -> None:
-    """Enter what insiders compute; where elimination cannot say, the primaries are not examined."""
+) -> list[tuple[int, np.ndarray]]:
+    """Enter what insiders learn, where elimination cannot say `not_examined`; returns (cell, cells known) to repair."""
     if not attackers or len(cells) == 0:
-        return
-    system = pattern.system
+        return []
+    system, pairs = pattern.system, []
     view = View.paired(system, pattern.suppressed)
     rows = solutions(attackers, view, pattern.suppressed)
     for number, insiders in enumerate(attackers, 1):
@@ -101,9 +108,20 @@ def _examine_insiders(
         if rows is None:
             open_, code = system.primary[cells], V_NOT_EXAMINED
         else:
-            open_, code = np.isin(cells, computed(insiders, view, rows, pattern.suppressed, system.primary)[0]), V_EXACT
+            harmed, who = computed(insiders, view, rows, pattern.suppressed, system.primary)
+            open_, code = np.isin(cells, harmed), V_EXACT
+            pairs += [
+                (cell, insiders.known(insider, pattern.suppressed))
+                for cell, insider in zip(harmed.tolist(), who.tolist(), strict=True)
+            ]
         verdict[safe & open_] = code
         attacker[safe & open_] = number
+    for each in pinned(system, pattern.suppressed, attackers)[0]:
+        at = int(np.searchsorted(cells, each.cell))
+        pairs.append((each.cell, each.known))
+        if verdict[at] == V_SAFE:
+            verdict[at], attacker[at] = V_EXACT, each.attacker + 1
+    return pairs
 
 
 def replay(pattern: Pattern) -> Pattern:

@@ -47,7 +47,7 @@ def close(
         work = _given_away(pattern, view, rows, attackers)
         gone = superfluous(pattern, view, rows, attackers, kept) if thinning else np.zeros(0, dtype=np.int64)
         pattern.suppressed[gone] = False
-        _repair(pattern, repairer, work, deadline)
+        repair_pairs(pattern, repairer, work, deadline)
         thinning = len(gone) >= max(1.0, WORTHWHILE * float((pattern.suppressed & ~system.primary).sum()))
         if len(work) == len(gone) == 0:
             return
@@ -72,7 +72,9 @@ def _given_away(
     return work
 
 
-def _repair(pattern: Pattern, repairer: Repairer, work: list[tuple[int, np.ndarray]], deadline: float | None) -> None:
+def repair_pairs(
+    pattern: Pattern, repairer: Repairer, work: list[tuple[int, np.ndarray]], deadline: float | None
+) -> None:
     """Repair pairs (cell, cells an insider knows), skipping what an earlier displacement of the round serves."""
     system, start = pattern.system, len(pattern.points)
     moved: list[set[int]] = []

@@ -41,7 +41,7 @@ class _Entries:
     def open_to(
         self, insiders: Insiders, units: tuple[np.ndarray, np.ndarray], hidden: np.ndarray, count: np.ndarray
     ) -> np.ndarray:
-        """Mask of relations in which an insider knows all suppressed cells but one that gives away a primary of others."""
+        """Mask of relations in which an insider knows all but one, which gives away a primary of others."""
         entry = np.flatnonzero(hidden & (insiders.knows[self.cell] >= 0))
         relation, cell = self.relation[entry], self.cell[entry]
         people = int(insiders.knows.max(initial=0)) + 1
@@ -92,7 +92,7 @@ def local_fixpoint(pattern: Pattern, attackers: tuple[Insiders, ...] = ()) -> No
 
 
 def _units(insiders: Insiders, primary: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest unit among the primaries of each cell's `group`; those without a unit have one of their own."""
+    """Least and greatest unit of the primaries in each cell's `group`; those without one have one of their own."""
     size = int(group.max()) + 1
     cells = np.flatnonzero(primary)
     unit = np.where(insiders.unit >= 0, insiders.unit, insiders.unit.max(initial=0) + 1 + np.arange(len(primary)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
-from sdc.engine.closing import close
+from sdc.engine.closing import close, repair_pairs
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.insiders import Insiders
@@ -27,7 +27,7 @@ TURNS = 5
 # So many rounds without a new cell end it.
 FUTILE = 4
 # Joint repair pays from this many unproven primaries.
-JOINT_FROM = 150
+JOINT_FROM = 2000
 # Largest neighbourhood of single repairs, round by round: what is easy first, it often settles what is not.
 LIMITS = (600, 2000, 4000, 16_000, None)
 # So many repairs in a row that needed no new cell mean that certificates would do better.
@@ -88,6 +88,7 @@ def suppress_heuristically(
         pattern.points = pattern_again.points
         pattern.recredit()
         close(pattern, work.repairer, attackers, deadline=deadline)
+        repair_pairs(pattern, work.repairer, finding.insiders, deadline)
     bad = system.cell_id[finding.failing]
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"

@@ -55,8 +55,7 @@ def improve(
     if window is not None:
         keep = keep | _held(system.n, movements, ~window)
     movable = result | system.candidate
-    blocks = blocks_of(system, movable if window is None else movable & window, insiders)
-    blocks = [block for block in blocks if block.n <= largest]
+    blocks = blocks_of(system, movable if window is None else movable & window, insiders, largest=largest)
     for number, block in enumerate(blocks):
         start = result[block.cells]
         proofs = Proofs(block, start)

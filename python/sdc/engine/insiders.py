@@ -2,9 +2,10 @@
 
 The sole contributor of a suppressed cell knows its value, so that cell is no protection against it (Handbook on
 Statistical Disclosure Control, 2nd ed., ch. 4: singletons). An insider who knows the cells K computes cell i iff every
-solution of `A d = 0` over the suppressed cells that is zero on K is zero at i: iff row i of a basis of solutions lies in
-the span of the rows K. Random solutions modulo a prime stand for the basis, as in `elimination`: more of them than K has
-rows decide it with an error probability of about one in two thousand million, and an error reports a leak too many.
+solution of `A d = 0` over the suppressed cells that is zero on K is zero at i: iff row i of a basis of solutions lies
+in the span of the rows K. Random solutions modulo a prime stand for the basis, as in `elimination`: more of them than
+K has rows decide it with an error probability of about one in two thousand million, and an error reports a leak too
+many.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ class Insiders:
     def known(self, insider: int, suppressed: np.ndarray) -> np.ndarray:
         """Suppressed cells the insider knows, ascending."""
         return np.flatnonzero((self.knows == insider) & suppressed)
+
+
+def known_sets(insiders: Insiders, cells: np.ndarray) -> list[np.ndarray]:
+    """For each insider the cells of the mask `cells` [n] that it knows, ascending; in order of their codes."""
+    known = np.flatnonzero(cells & (insiders.knows >= 0))
+    known = known[np.argsort(insiders.knows[known], kind="stable")]
+    return np.split(known, np.flatnonzero(np.diff(insiders.knows[known])) + 1) if len(known) else []
 
 
 def solutions(attackers: tuple[Insiders, ...], view: View, suppressed: np.ndarray) -> np.ndarray | None:
@@ -152,7 +160,7 @@ def _inverse(numbers: np.ndarray) -> np.ndarray:
 
 
 def _in_span(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Mask of rows in the span of the rows `columns`: those orthogonal to a random vector that is orthogonal to these."""
+    """Mask of rows in the span of the rows `columns`: orthogonal to a random vector that is orthogonal to these."""
     basis = [rows[column].copy() for column in columns]
     pivots: list[int] = []
     reduced: list[np.ndarray] = []

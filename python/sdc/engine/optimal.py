@@ -93,8 +93,8 @@ def solve(
         gap: relative gap at which a block counts as solved.
         start: mask [n] of a pattern to begin with; need not be safe (it is repaired).
         progress: called with a line of text about every integer program.
-        insiders: for each insider the positions in `system` of the cells whose values he knows. Every primary that
-            he does not know keeps its levels against him as against the outsider.
+        insiders: for each insider the positions in `system` of the cells whose values he knows. No primary that
+            he does not know may be exact to him.
         work: linear programs after which to stop, for each block (of the size of an attacker's in a two-way table;
             larger ones count for more); None: no such limit.
         largest: blocks of more cells stay as `start`, which must be safe, has them; None: no such limit.
@@ -106,7 +106,7 @@ def solve(
     not cut short. Raises EngineError naming the primaries that no pattern protects, SolverError if HiGHS fails
     before there is a safe pattern.
     """
-    blocks = blocks_of(system, insiders=insiders)
+    blocks = blocks_of(system, insiders=insiders, largest=None if start is None else largest)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     suppressed = system.primary.copy()
     cost = bound = 0.0
@@ -115,13 +115,17 @@ def solve(
     isolated = system.primary.copy()
     for block in blocks:
         isolated[block.cells] = False
+    if largest is not None and start is not None:
+        # Blocks that are too large stay as they are; isolated primaries are safe because `start` is.
+        rest = np.asarray(start, bool).copy()
+        for block in blocks:
+            rest[block.cells] = False
+        suppressed |= rest
+        cost += float(system.cost[rest & ~system.primary].sum())
+        proven = not rest.any()
+        isolated[:] = False
     unprotectable += np.flatnonzero(isolated).tolist()
     for number, block in enumerate(blocks):
-        if largest is not None and start is not None and block.n > largest:
-            suppressed[block.cells] |= start[block.cells]
-            cost += float(block.cost[suppressed[block.cells] & ~block.primary].sum())
-            proven = False
-            continue
         left = deadline - time.monotonic()
         # What earlier blocks did not use is shared by later ones.
         until = time.monotonic() + left / (len(blocks) - number) if np.isfinite(left) else np.inf

@@ -30,7 +30,7 @@ class System:
 
     Shapes: every cell array is [n]; `relation_id` is [m]; `A` is an m x n CSR matrix with sorted indices and
     `A @ value == 0` up to rounding. `status` holds SAFE, PRIMARY or SECONDARY; `lower` and `upper` are what an
-    attacker knows beforehand; `upl`, `lpl`, `spl` the protection levels, in the unit of `value`; `contributor` the dense
+    attacker knows beforehand; `upl`, `lpl`, `spl` the protection levels, in the unit of `value`; `contributor` the
     code of a cell's only contributor, `holding` that of its only holding, -1 where there are several or it is unknown;
     `columns` the names of the columns given.
     """

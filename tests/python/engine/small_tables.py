@@ -70,12 +70,13 @@ def is_protected(instance: System, suppressed: np.ndarray, cell: int) -> bool:
 
 
 def is_safe(instance: System, suppressed: np.ndarray, insiders: Sequence[Sequence[int]] = ()) -> bool:
-    """Whether every primary is protected, from insiders too unless they know it, and no secondary is exact."""
-    for known in ((), *insiders):
+    """Whether every primary is protected and none is exact to an insider who does not know it, and no secondary is."""
+    if not all(is_protected(instance, suppressed, cell) for cell in np.flatnonzero(instance.primary)):
+        return False
+    for known in insiders:
         hidden = suppressed.copy()
         hidden[list(known)] = False
-        others = np.flatnonzero(instance.primary & hidden)
-        if not all(is_protected(instance, hidden, cell) for cell in others):
+        if any(is_exact(instance, hidden, cell) for cell in np.flatnonzero(instance.primary & hidden)):
             return False
     return not any(is_exact(instance, suppressed, cell) for cell in np.flatnonzero(suppressed & ~instance.primary))
 

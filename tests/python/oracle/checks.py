@@ -74,6 +74,12 @@ def assert_protected(cells: pa.Table, relations: pa.Table, pattern: pa.Table) ->
     assert attack.leaks(view) == {}
 
 
+def assert_protected_from_insiders(cells: pa.Table, relations: pa.Table, pattern: pa.Table) -> None:
+    """No contributor who knows all cells it makes up alone learns a primary of others exactly."""
+    view = attack.View.from_arrow(cells, relations, pattern)
+    assert attack.insider_leaks(view, levels=False) == {}
+
+
 def can_be_protected(cells: pa.Table, relations: pa.Table) -> bool:
     """Whether hiding every cell that may be hidden protects all primaries.
 

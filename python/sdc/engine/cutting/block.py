@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -30,12 +30,15 @@ class Target:
     """One requirement on one primary cell: `cell` is a position in the block.
 
     `insider` is the position in `Block.insiders` of the attacker who must not come closer; None: the outsider.
+    `exactness` marks what keeps the cell from being computed, which holds against insiders too; levels hold against the
+    outsider, for the rules they come from have reckoned with an insider already (the second largest contributor).
     """
 
     cell: int
     kind: Kind
     level: float
     insider: int | None = None
+    exactness: bool = False
 
     @property
     def senses(self) -> tuple[int, ...]:
@@ -52,8 +55,8 @@ class Block:
     secondaries that must stay); `cost` [n] >= 0; `up`,
     `down` [n] are how far an attacker believes that a cell may lie above and below its value (infinite where
     unbounded). `targets` are the requirements on primaries; `insiders` are ascending positions of cells
-    whose values one attacker knows, and every target holds against the outsider and each insider who does not know
-    its cell. `secondary_targets` are what the other cells need, if suppressed, so as not to be exact.
+    whose values one attacker knows; targets on exactness hold against each insider who does not know the
+    cell. `secondary_targets` are what the other cells need, if suppressed, so as not to be exact.
     """
 
     cells: np.ndarray
@@ -107,16 +110,23 @@ def targets_of(system: System, cell: int, position: int) -> list[Target]:
 def not_exact(system: System, cell: int, position: int) -> Target:
     """What keeps a suppressed cell from being computed: two whole numbers, or a width that an audit tells from zero."""
     if system.integer[cell]:
-        return Target(position, Kind.INTEGERS, 1.0)
-    return Target(position, Kind.WIDTH, 2 * TOLERANCE * max(1.0, abs(float(system.value[cell]))))
+        return Target(position, Kind.INTEGERS, 1.0, exactness=True)
+    level = 2 * TOLERANCE * max(1.0, abs(float(system.value[cell])))
+    return Target(position, Kind.WIDTH, level, exactness=True)
 
 
-def blocks_of(system: System, movable: np.ndarray | None = None, insiders: Sequence[np.ndarray] = ()) -> list[Block]:
+def blocks_of(
+    system: System,
+    movable: np.ndarray | None = None,
+    insiders: Sequence[np.ndarray] = (),
+    *,
+    largest: int | None = None,
+) -> list[Block]:
     """Split a system into its connected blocks that have a primary, in order of their first cell.
 
     `movable` [n] masks the cells that may be suppressed (default: primaries and candidates). The others are
     constants to the attacker and do not connect anything. `insiders` are positions of cells in the system that one
-    attacker knows.
+    attacker knows. Blocks of more than `largest` cells are left out.
     """
     movable = np.flatnonzero(system.primary | system.candidate if movable is None else movable)
     matrix = system.A[:, movable].tocsc()
@@ -128,6 +138,7 @@ def blocks_of(system: System, movable: np.ndarray | None = None, insiders: Seque
     order = np.argsort(label, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     groups = [inside for inside in groups if system.primary[movable[inside]].any()]
+    groups = [inside for inside in groups if largest is None or len(inside) <= largest]
     blocks = [_block(system, movable[inside], matrix[:, inside], insiders) for inside in groups]
     return sorted(blocks, key=lambda block: int(block.cells[0]))
 
@@ -143,7 +154,7 @@ def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: 
     # Largest first: neighbours in this order have similar capped slacks, which keeps the attacker's basis
     # warm.
     targets.sort(key=lambda t: (-t.level, t.cell, t.kind))
-    return Block(
+    block = Block(
         cells=cells,
         relations=relations,
         A=sp.csc_matrix((columns.data, row, columns.indptr), shape=(len(relations), len(cells))),
@@ -153,8 +164,18 @@ def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: 
         down=np.where(down > least, down, 0.0),
         targets=tuple(targets),
         secondary_targets=tuple(not_exact(system, int(cells[i]), int(i)) for i in np.flatnonzero(~primary)),
-        insiders=_within(cells, insiders),
     )
+    return with_insiders(system, block, insiders)
+
+
+def with_insiders(system: System, block: Block, insiders: Sequence[np.ndarray]) -> Block:
+    """The block with the insiders who know cells of it, from whom no primary may be exact."""
+    known = _within(block.cells, insiders)
+    if not known:
+        return block
+    met = {target.cell for target in block.targets if target.exactness}
+    more = [not_exact(system, int(block.cells[i]), int(i)) for i in np.flatnonzero(block.primary) if int(i) not in met]
+    return replace(block, insiders=known, targets=(*block.targets, *more))
 
 
 def _within(cells: np.ndarray, insiders: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

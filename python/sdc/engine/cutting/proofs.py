@@ -44,8 +44,9 @@ class Proofs:
         starts = np.cumsum([0] + [len(known) for known in block.insiders])
         known = np.concatenate([np.zeros(0, np.int64), *block.insiders])
         self._knows = sp.csr_matrix((np.ones(len(known), np.float32), known, starts), (len(starts) - 1, block.n))
-        # Insiders from whom a target is no secret; secondaries are protected from the outsider only.
-        self._knows_own = (self._knows[:, self.cell].toarray().T > 0) | ~self.primary[:, None]
+        # Insiders from whom a target is no secret; secondaries and levels are protected from the outsider only.
+        for_all = np.array([t.exactness for t in self.targets], dtype=bool) & self.primary
+        self._knows_own = (self._knows[:, self.cell].toarray().T > 0) | ~for_all[:, None]
         self.count = 0
         self._stored = [np.zeros((ROOM, width), bool) for width in (block.n, len(self.targets), len(block.insiders))]
         self._moved, self._gives, self._avoids = (kept[:0] for kept in self._stored)
