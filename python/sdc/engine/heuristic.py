@@ -32,7 +32,8 @@ JOINT_FROM = 2000
 LIMITS = (600, 2000, 4000, 16_000, None)
 # So many repairs in a row that needed no new cell mean that certificates would do better.
 IDLE = 20
-ROUNDS = 4
+# Rounds of audit and repair; insiders who know many cells can take several.
+ROUNDS = 20
 
 
 def check_reachable(system: System) -> None:

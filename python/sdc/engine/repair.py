@@ -160,23 +160,18 @@ class Repairer:
         return bool(pattern.met(one)[0])
 
     def repair_against(self, target: int, known: np.ndarray) -> bool:
-        """Suppress what `target` needs against an insider who knows the cells `known`; False if nothing protects it."""
+        """Suppress what keeps `target` from being exact to who knows the cells `known`; False if nothing does."""
         view, needs = self.view, self.pattern.needs
         column = int(view.column[target])
         held = np.unique(view.column[known])
         if column < 0 or column in held:
             return False
-        one = np.array([target])
-        above, below, either = (float(side[0]) for side in needs.open_sides(np.zeros(1), np.zeros(1), one))
-        ratio = float(view.ratio[target])
-        wanted = [above, -below] if above > 0 or below > 0 else [either, -either]
-        done = False
-        for amount in [amount / ratio for amount in wanted if amount]:
-            if abs(amount) <= (view.room_up, view.room_down)[amount < 0][column] * (1 + 1e-9):
-                done |= self._protect(column, [amount], None, held)
-                if done and not (above > 0 or below > 0):
-                    break
-        return done
+        step = float(needs.step[target]) / abs(float(view.ratio[target]))
+        least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
+        for sign, room in ((1.0, float(view.room_up[column])), (-1.0, float(view.room_down[column]))):
+            if room >= least * step and self._protect(column, [sign * min(step, room)], None, held):
+                return True
+        return False
 
     def _protect(self, column: int, amounts: list[float], largest: int | None, held: np.ndarray | None = None) -> bool:
         """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed).

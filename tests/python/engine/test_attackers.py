@@ -1,4 +1,4 @@
-"""Insiders: what the audit finds against the oracle's insiders, at sizes where exhaustive attacks are cheap, and beyond."""
+"""Insiders: what the audit finds against the oracle, and what suppression leaves them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_audit_agrees_with_the_oracle_on_insiders(data: st.DataObject) -> None:
 def test_larger_cubes_leave_nothing_to_insiders(seed: int) -> None:
     """Contributors with cells in many places, on cubes where the insiders' classes span the table."""
     rng = np.random.default_rng(seed)
-    dimensions = [cubes.tree([4, 3, 5]), cubes.tree([3, 4]), cubes.flat(3)]
+    dimensions = [cubes.tree([3, 2, 2]), cubes.flat(4), cubes.flat(2)]
     leaves = tuple(dimension.leaves for dimension in dimensions)
     if seed % 2:
-        cube = cubes.magnitude_cube(dimensions, *cubes.contributions(rng, leaves, 900, spread=0.5), percent=10.0)
+        cube = cubes.magnitude_cube(dimensions, *cubes.contributions(rng, leaves, 260, spread=0.5), percent=10.0)
     else:
         cube = cubes.count_cube(dimensions, rng.negative_binomial(1, 0.15, leaves), threshold=4)
     pattern = suppress(cube.cells, cube.relations, work=50)

@@ -14,6 +14,8 @@ from sdc.engine.system import System
 
 # A slack smaller than this part of the block's largest value is rounding, not room to move.
 NO_ROOM = 1e-9
+# A primary with levels is exact to an insider who knows it to this part of its value: programs tell that from rounding.
+APART = 1e-4
 
 
 class Kind(IntEnum):
@@ -107,11 +109,11 @@ def targets_of(system: System, cell: int, position: int) -> list[Target]:
     return out
 
 
-def not_exact(system: System, cell: int, position: int) -> Target:
-    """What keeps a suppressed cell from being computed: two whole numbers, or a width that an audit tells from zero."""
+def not_exact(system: System, cell: int, position: int, width: float = 2 * TOLERANCE) -> Target:
+    """What keeps a suppressed cell from being computed: two whole numbers, or a `width` relative to its value."""
     if system.integer[cell]:
         return Target(position, Kind.INTEGERS, 1.0, exactness=True)
-    level = 2 * TOLERANCE * max(1.0, abs(float(system.value[cell])))
+    level = width * max(1.0, abs(float(system.value[cell])))
     return Target(position, Kind.WIDTH, level, exactness=True)
 
 
