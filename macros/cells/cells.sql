@@ -1,48 +1,52 @@
 {#-
-    cells(relation, dimensions, measures, contributor, by, tables)
+    cells(relation, dimensions, measures, contributor, by, tables, requests, waivers)
 
     The cube: every cell of every table of a product, totals included, with what the rules need to know of its
     contributors. Declares the product: protect(), the gate and the tests find it through the graph.
 
     Grain of the result: by, one column a dimension. Columns: the dimensions' codes, `<dimension>_label`,
-    `<dimension>_parents` (the codes it adds up to, one a hierarchy), `records`, and for each measure its value,
-    `<measure>_contributors` (distinct contributors with a record that counts) and `<measure>_sole_contributor`
-    (the contributor where there is exactly one). A cell that does not appear is empty: its value is zero.
+    `<dimension>_parents` (the codes it adds up to, one a hierarchy), `records`, `requests` (where asked for), and for
+    each measure those of macros/cells/statistics.sql: its value, `<measure>_contributors`, `<measure>_sole_contributor`,
+    `<measure>_largest` ... A cell that does not appear is empty: its value is zero.
 
     relation      contributions: one row per record, NULL where a record does not count for a measure
     dimensions    {'area': {'hierarchy': ref('area_hierarchy')}, 'size_band': {}}; a hierarchy has `code, parent,
                   label` (and `hierarchy` where the dimension has several) and one root, whose code is sdc.total()
                   or the dimension's `total`
-    measures      {'companies': {'count': true}, 'units': {'count': 'unit_id'}, 'turnover': {'sum': 'turnover'}}
-    contributor   the column that identifies the protected unit; a contributor is counted once in each total
+    measures      {'companies': {'count': true}, 'units': {'count': 'unit_id'}, 'turnover': {'sum': 'turnover'}}, with
+                  'weight' for a survey; derived ones are macros/cells/derived.sql
+    contributor   the column that identifies the protected unit, counted once in each total: the person, or the
+                  enterprise group (holding), not the enterprise, where groups decide together what their members tell
     by            separate tables, no total over them
     tables        [['area', 'sector'], ['district', {'sector': {'depth': 1}}]]: only these margins, each down to
                   the given depth below the total; default: all crossings
+    requests      boolean column: the contributor of this record asked for protection
+    waivers       boolean column: the contributor of this record consented to its disclosure. It is waived in a cell
+                  where all its records are
 
     Cost: records are grouped once, by contributor and leaf cell. Leaf cells are then rolled up one dimension after
-    another; only contributors that span several leaf cells are followed upwards themselves, to be counted once.
+    another; only contributors that span several of the cells to come are followed upwards themselves, and only until
+    they no longer do.
 -#}
-{%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none) -%}
-    {%- set product = sdc._product(dimensions, measures, contributor, by, tables) -%}
-    {%- set declared = {} -%}
-    {%- for measure in product.measures -%}
-        {%- do declared.update({measure.name: {
-            'kind': measure.kind, 'column': measure.column, 'decimals': measure.decimals}}) -%}
-    {%- endfor -%}
+{%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
+    {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
     {{- config(meta={
         'sdc_role': 'cells',
         'sdc_dimensions': product.dimensions | map(attribute='name') | list,
         'sdc_totals': product.totals,
-        'sdc_measures': declared,
+        'sdc_measures': product.declared,
         'sdc_by': product.by,
-        'sdc_contributor': contributor
+        'sdc_contributor': contributor,
+        'sdc_requests': requests,
+        'sdc_waivers': waivers
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
 
 with recursive
 
-contributions as (
+-- each use reads the columns it needs
+contributions as not materialized (
     select
         {%- for column in product.by %}
         cast({{ column }} as varchar) as {{ column }},
@@ -50,10 +54,13 @@ contributions as (
         {%- for name in dims %}
         cast({{ name }} as varchar) as {{ name }},
         {%- endfor %}
-        cast({{ contributor }} as varchar) as contributor,
-        {%- for measure in product.measures %}
-        {{ sdc._contribution(measure) }} as {{ measure.name }}{{ ',' if not loop.last }}
+        {%- for flag, column in [('requested', requests), ('waived', waivers)] if column %}
+        cast({{ column }} as boolean) as {{ flag }},
         {%- endfor %}
+        {%- for measure in product.measures %}
+        {{ sdc._contribution(measure) }},
+        {%- endfor %}
+        cast({{ contributor }} as varchar) as contributor
     from {{ relation }}
 ),
 
@@ -64,85 +71,107 @@ contributions as (
 {{ sdc._problems(product) }}
 
 -- one row per contributor and leaf cell; everything later is made from these
-leaf_contributors as (
+contributors_0 as (
     select
         {{ keys | join(', ') }},
         contributor,
         count(*) as records,
-        {%- for measure in product.measures %}
-        sum({{ measure.name }}) as {{ measure.name }},
-        {%- endfor %}
-        count(*) over (partition by {{ (product.by + ['contributor']) | join(', ') }}) > 1 as spans_leaves
+        {{- sdc._contributor_totals(product) | indent(8) }}
     from contributions
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
     group by {{ (keys + ['contributor']) | join(', ') }}
 ),
 
+{{ sdc._settled(0, product.by) }}
+
 rolled_0 as (
     select
         {{ keys | join(', ') }},
-        cast(sum(records) as bigint) as records,
-        {%- for measure in product.measures %}
-        coalesce(sum({{ measure.name }}), 0) as {{ measure.name }},
-        count({{ measure.name }}) filter (where not spans_leaves) as {{ measure.name }}_contributors,
-        min(contributor) filter (where not spans_leaves and {{ measure.name }} is not null)
-            as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
-        {%- endfor %}
-    from leaf_contributors
+        {{- sdc._merged(product) | indent(8) }}
+    from (
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from settled_0
+    )
     group by {{ keys | join(', ') }}
 ),
 
-spanning_0 as (
+{% if product.magnitudes -%}
+largest_0 as (
     select
         {{ keys | join(', ') }},
-        contributor,
-        {%- for measure in product.measures %}
-        {{ measure.name }} is not null as {{ measure.name }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from leaf_contributors
-    where spans_leaves
+        {{- sdc._largest(product) | indent(8) }}
+    from (
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._ranked(product) | indent(12) }}
+        from settled_0
+    )
+    group by {{ keys | join(', ') }}
 ),
 
+{% endif -%}
 {% for dimension in product.dimensions -%}
 {%- set step = loop.index -%}
+{%- set ancestors = dimension.name ~ '_ancestors as ancestors on below.' ~ dimension.name ~ ' = ancestors.code' -%}
+contributors_{{ step }} as (
+    select
+        {{ sdc._keys_with(keys, dimension.name, 'below') }},
+        contributor,
+        cast(sum(records) as bigint) as records,
+        {{- sdc._contributor_totals(product, again=true) | indent(8) }}
+    from contributors_{{ step - 1 }} as below
+    inner join {{ ancestors }}
+    where {{ sdc._unit(product.by + dims[:step - 1], 'below.') }} in (select unit from spanning_{{ step - 1 }})
+    group by all
+),
+
+{{ sdc._settled(step, product.by + dims[:step]) }}
+
 rolled_{{ step }} as (
     select
-        {{ sdc._keys_with(keys, dimension.name, 'rolled') }},
-        cast(sum(rolled.records) as bigint) as records,
-        {%- for measure in product.measures %}
-        sum(rolled.{{ measure.name }}) as {{ measure.name }},
-        cast(sum(rolled.{{ measure.name }}_contributors) as bigint) as {{ measure.name }}_contributors,
-        min(rolled.{{ measure.name }}_sole_contributor) as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
-        {%- endfor %}
-    from rolled_{{ step - 1 }} as rolled
-    inner join {{ dimension.name }}_ancestors as ancestors on rolled.{{ dimension.name }} = ancestors.code
-    group by all
-),
+        {{ keys | join(', ') }},
+        {{- sdc._merged(product) | indent(8) }}
+    from (
+        select
+            {{ sdc._keys_with(keys, dimension.name, 'below') }},
+            below.* exclude ({{ keys | join(', ') }})
+        from rolled_{{ step - 1 }} as below
+        inner join {{ ancestors }}
+        union all by name
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from settled_{{ step }}
+    )
+    group by {{ keys | join(', ') }}
+){{ ',' if product.magnitudes or not loop.last }}
 
-spanning_{{ step }} as (
-    select
-        {{ sdc._keys_with(keys, dimension.name, 'spanning') }},
-        spanning.contributor,
-        {%- for measure in product.measures %}
-        bool_or(spanning.{{ measure.name }}) as {{ measure.name }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from spanning_{{ step - 1 }} as spanning
-    inner join {{ dimension.name }}_ancestors as ancestors on spanning.{{ dimension.name }} = ancestors.code
-    group by all
-),
-
-{% endfor -%}
-spanning_contributors as (
+{% if product.magnitudes -%}
+largest_{{ step }} as (
     select
         {{ keys | join(', ') }},
-        {%- for measure in product.measures %}
-        count(*) filter (where {{ measure.name }}) as {{ measure.name }}_contributors,
-        min(contributor) filter (where {{ measure.name }}) as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
-        {%- endfor %}
-    from spanning_{{ dims | length }}
+        {{- sdc._largest(product) | indent(8) }}
+    from (
+        select
+            {{ sdc._keys_with(keys, dimension.name, 'below') }}
+            {%- for measure in product.magnitudes %},
+            unnest(below.{{ measure.name }}_largest) as {{ measure.name }}_largest
+            {%- endfor %}
+        from largest_{{ step - 1 }} as below
+        inner join {{ ancestors }}
+        union all by name
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._ranked(product) | indent(12) }}
+        from settled_{{ step }}
+    )
     group by {{ keys | join(', ') }}
-)
+){{ ',' if not loop.last }}
 
+{% endif -%}
+{% endfor %}
 select
     {%- for column in product.by %}
     rolled.{{ column }},
@@ -152,19 +181,11 @@ select
     {{ name }}_codes.label as {{ name }}_label,
     {{ name }}_codes.parents as {{ name }}_parents,
     {%- endfor %}
-    rolled.records,
-    {%- for measure in product.measures %}
-    {%- set contributors = measure.name ~ '_contributors' -%}
-    {%- set sole = measure.name ~ '_sole_contributor' %}
-    cast(rolled.{{ measure.name }} as {{ sdc._measure_type(measure) }}) as {{ measure.name }},
-    rolled.{{ contributors }} + coalesce(spanning.{{ contributors }}, 0) as {{ contributors }},
-    case
-        when rolled.{{ contributors }} + coalesce(spanning.{{ contributors }}, 0) = 1
-            then coalesce(rolled.{{ sole }}, spanning.{{ sole }})
-    end as {{ sole }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {{- sdc._statistics(product) | indent }}
 from rolled_{{ dims | length }} as rolled
-left join spanning_contributors as spanning using ({{ keys | join(', ') }})
+{%- if product.magnitudes %}
+left join largest_{{ dims | length }} as largest using ({{ keys | join(', ') }})
+{%- endif %}
 {%- for name in dims %}
 inner join {{ name }}_codes on rolled.{{ name }} = {{ name }}_codes.code
 {%- endfor %}
@@ -177,21 +198,32 @@ where
 {%- endmacro -%}
 
 
-{#- The value a record contributes to a measure: NULL where the record does not count for it. -#}
-{%- macro _contribution(measure) -%}
-    {%- if measure.kind == 'records' -%}
-        cast(1 as bigint)
-    {%- elif measure.kind == 'count' -%}
-        case when {{ measure.column }} is not null then cast(1 as bigint) end
-    {%- else -%}
-        cast({{ measure.column }} as decimal(28, {{ measure.decimals }}))
-    {%- endif -%}
+{#-
+    A contributor within cells that agree in the given columns, as a number. It is enough to look it up by its hash: a
+    contributor that is taken to span cells by mistake is only followed for longer.
+-#}
+{%- macro _unit(columns, alias='') -%}
+    hash({{ sdc._prefixed(columns, alias) }}{{ alias }}contributor)
 {%- endmacro -%}
 
 
-{#- Counts are whole; magnitudes are decimals, because a parallel sum of floats has other last digits each time. -#}
-{%- macro _measure_type(measure) -%}
-    {{- 'decimal(38, ' ~ measure.decimals ~ ')' if measure.kind == 'sum' else 'bigint' -}}
+{#-
+    `spanning`: the contributors that have several rows, among cells that agree in the columns already rolled up. The others
+    are `settled`: each total still to come has one row of them, so they can be counted with their cell.
+-#}
+{%- macro _settled(step, columns) -%}
+spanning_{{ step }} as (
+    select {{ sdc._unit(columns) }} as unit
+    from contributors_{{ step }}
+    group by unit
+    having count(*) > 1
+),
+
+settled_{{ step }} as (
+    select *
+    from contributors_{{ step }}
+    where {{ sdc._unit(columns) }} not in (select unit from spanning_{{ step }})
+),
 {%- endmacro -%}
 
 

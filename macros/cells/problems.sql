@@ -4,40 +4,66 @@
 -#}
 {%- macro _problems(product) -%}
     {%- set where = 'sdc.cells in ' ~ model.name ~ ': ' -%}
+{{ sdc._facts(product) }}
+
 problems as (
     select '1 {{ where }}the contributions are empty: there is nothing to tabulate. '
         || 'Check the source, and filters between it and this model' as problem
-    from contributions
-    having count(*) = 0
+    from facts
+    where records = 0
     union all
-    select '2 {{ where }}contributor `{{ product.contributor }}` is NULL in ' || count(*) || ' rows. '
+    select '2 {{ where }}contributor `{{ product.contributor }}` is NULL in ' || without_contributor || ' rows. '
         || 'Give each record the id of the unit it belongs to, or drop it in staging with a reason' as problem
-    from contributions
-    where contributor is null
-    having count(*) > 0
+    from facts
+    where without_contributor > 0
     {%- for column in product.by %}
     union all
-    select '3 {{ where }}`by` column `{{ column }}` is NULL in ' || count(*) || ' rows' as problem
-    from contributions
-    where {{ column }} is null
-    having count(*) > 0
+    select '3 {{ where }}`by` column `{{ column }}` is NULL in ' || without_{{ column }} || ' rows' as problem
+    from facts
+    where without_{{ column }} > 0
     {%- endfor %}
-    {%- for measure in product.measures if measure.kind == 'sum' %}
+    {%- for flag, argument in [('requested', 'requests'), ('waived', 'waivers')] if product[argument] %}
     union all
-    select '4 {{ where }}measure `{{ measure.name }}` has ' || count(*) || ' negative contributions. '
-        || 'Negative values need a declared treatment; correct them in staging or leave them NULL' as problem
-    from contributions
-    where {{ measure.name }} < 0
-    having count(*) > 0
+    select '3 {{ where }}`{{ argument }}` column `{{ product[argument] }}` is NULL in ' || without_{{ flag }} || ' rows. '
+        || 'Say true or false for each record' as problem
+    from facts
+    where without_{{ flag }} > 0
+    {%- endfor %}
+    {%- for measure in product.measures if measure.weight %}
+    union all
+    select '4 {{ where }}measure `{{ measure.name }}` has ' || {{ measure.name }}_unweighable || ' records that count and have '
+        || 'no weight, or a negative one, in `{{ measure.weight }}`. Give each respondent its weight in staging' as problem
+    from facts
+    where {{ measure.name }}_unweighable > 0
+    {%- endfor %}
+    {%- for measure in product.measures if not sdc._is_count(measure) and not measure.negatives %}
+    union all
+    select '4 {{ where }}measure `{{ measure.name }}` has ' || {{ measure.name }}_negative || ' negative contributions. '
+        || 'Negative values need a declared treatment: "negatives": "absolute" in the measure, or correct them in staging, '
+        || 'or leave them NULL' as problem
+    from facts
+    where {{ measure.name }}_negative > 0
     {%- endfor %}
     {%- for dimension in product.dimensions %}
     {%- set name = dimension.name %}
     union all
-    select '5 {{ where }}dimension `{{ name }}` is NULL in ' || count(*) || ' rows. '
+    select '5 {{ where }}dimension `{{ name }}` is NULL in ' || without_{{ name }} || ' rows. '
         || 'Give unknown values a code of their own in staging' as problem
+    from facts
+    where without_{{ name }} > 0
+    {%- for derived, measure in product.declared.items() if measure.get('bands') == name %}
+    union all
+    select '7 {{ where }}`{{ derived }}` has no bounds for these codes of `{{ name }}`: ' || {{ sdc._some(name) }}
+        || '. Add them to "bounds", with none for a band that has no size' as problem
     from contributions
-    where {{ name }} is null
+    where
+        {{ name }} not in (
+            {%- for code in measure.bounds.bands | map(attribute='code') | list + measure.bounds.without -%}
+            '{{ code | replace("'", "''") }}'{{ ', ' if not loop.last }}
+            {%- endfor -%}
+        )
     having count(*) > 0
+    {%- endfor %}
     {%- if dimension.hierarchy is none %}
     union all
     select '6 {{ where }}dimension `{{ name }}` has the code {{ dimension.total }} in ' || count(*) || ' rows, '
@@ -105,6 +131,30 @@ problems as (
     {%- endif %}
     {%- endif %}
     {%- endfor %}
+),
+{%- endmacro -%}
+
+
+{#- What can be counted in one reading of the contributions, as a CTE `facts` of one row. -#}
+{%- macro _facts(product) -%}
+facts as (
+    select
+        {%- for column in product.by + product.dimensions | map(attribute='name') | list %}
+        count(*) - count({{ column }}) as without_{{ column }},
+        {%- endfor %}
+        {%- for flag, argument in [('requested', 'requests'), ('waived', 'waivers')] if product[argument] %}
+        count(*) - count({{ flag }}) as without_{{ flag }},
+        {%- endfor %}
+        {%- for measure in product.measures if measure.weight %}
+        count(*) filter (where {{ measure.name }}_amount is not null and coalesce({{ measure.name }}_weight < 0, true))
+            as {{ measure.name }}_unweighable,
+        {%- endfor %}
+        {%- for measure in product.measures if not sdc._is_count(measure) and not measure.negatives %}
+        count(*) filter (where {{ measure.name }}{{ '_amount' if measure.weight }} < 0) as {{ measure.name }}_negative,
+        {%- endfor %}
+        count(*) - count(contributor) as without_contributor,
+        count(*) as records
+    from contributions
 ),
 {%- endmacro -%}
 

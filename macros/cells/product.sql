@@ -2,10 +2,11 @@
     The arguments of cells(), checked and put in order: the declaration of a product.
 
     Returns a dict: dimensions [{name, hierarchy, several, total}], totals {name: code}, measures [{name, kind, column,
-    decimals}], by, contributor, tables [{dimension: depth or none}].
+    weight, ...}] (those with columns), magnitudes (those that are not plain counts), declared {name: {kind, ...}} (derived ones too), by, contributor, requests, waivers,
+    tables [{dimension: depth or none}].
     Raises a compiler error that names model, argument and value.
 -#}
-{%- macro _product(dimensions, measures, contributor, by, tables) -%}
+{%- macro _product(dimensions, measures, contributor, by, tables, requests=none, waivers=none) -%}
     {%- do sdc._require(dimensions is mapping and dimensions, 'cells', 'dimensions',
         'a mapping of at least one dimension, such as {"area": {"hierarchy": ref("area_hierarchy")}, "age_band": {}}',
         dimensions) -%}
@@ -19,6 +20,11 @@
         {%- do sdc._require(column is string and sdc._is_name(column), 'cells', 'by', 'a list of column names', column) -%}
         {%- do sdc._require(column not in dimensions, 'cells', 'by',
             'a list of columns that are not dimensions (a `by` column has no total)', column) -%}
+    {%- endfor -%}
+
+    {%- for argument, column in [('requests', requests), ('waivers', waivers)] -%}
+        {%- do sdc._require(column is none or sdc._is_name(column), 'cells', argument,
+            'the name of a boolean column of the contributions', column) -%}
     {%- endfor -%}
 
     {%- set taken = [] -%}
@@ -43,33 +49,32 @@
     {%- endfor -%}
 
     {%- set counted = [] -%}
+    {%- set magnitudes = [] -%}
+    {%- set declared = {} -%}
     {%- for name, options in measures.items() -%}
         {%- set argument = "measures['" ~ name ~ "']" -%}
         {%- do sdc._require(sdc._is_name(name), 'cells', 'measures', 'named by lower-case column names', name) -%}
-        {%- for suffix in ['', '_contributors', '_sole_contributor', '_status', '_reason', '_lower', '_upper',
-                           '_verdict', '_marker'] -%}
-            {%- do sdc._require(name ~ suffix not in taken and name ~ suffix not in by and name not in ['records', 'cell_id'],
+        {%- for suffix in sdc._measure_suffixes() -%}
+            {%- do sdc._require(name ~ suffix not in taken and name ~ suffix not in by
+                    and name not in ['records', 'requests', 'cell_id'],
                 'cells', argument,
                 'named unlike every dimension, `by` column and reserved column (it would make a second column `'
                 ~ name ~ suffix ~ '`)', name) -%}
             {%- do taken.append(name ~ suffix) -%}
         {%- endfor -%}
-        {%- do sdc._require(options is mapping and ('count' in options) != ('sum' in options), 'cells', argument,
-            'one of {"count": true}, {"count": "<column>"}, {"sum": "<column>"}', options) -%}
-        {%- for key in options -%}
-            {%- do sdc._require(key in ['count', 'sum', 'decimals'], 'cells', argument,
-                'made of the keys count, sum, decimals', key) -%}
-        {%- endfor -%}
-        {%- set kind = 'sum' if 'sum' in options else ('records' if options['count'] is sameas true else 'count') -%}
-        {%- set column = options.get('sum', options.get('count')) -%}
-        {%- do sdc._require(kind == 'records' or (column is string and sdc._is_name(column)), 'cells', argument,
-            'about a column, or true for the number of records', column) -%}
-        {%- do counted.append({'name': name, 'kind': kind, 'column': column, 'decimals': options.get('decimals', 2)}) -%}
+        {%- set measure = sdc._measure(argument, options, measures, dimensions, by) -%}
+        {%- do declared.update({name: measure}) -%}
+        {%- if 'parts' not in measure -%}{%- do counted.append(dict(measure, name=name)) -%}{%- endif -%}
+        {%- if 'parts' not in measure and not sdc._is_count(measure) -%}
+            {%- do magnitudes.append(dict(measure, name=name)) -%}
+        {%- endif -%}
     {%- endfor -%}
+    {%- do sdc._require(counted, 'cells', 'measures', 'made of at least one count or sum', measures) -%}
 
     {{- return({
-        'dimensions': ordered, 'totals': totals, 'measures': counted, 'by': by | list,
-        'contributor': contributor, 'tables': sdc._tables(dimensions, tables)
+        'dimensions': ordered, 'totals': totals, 'measures': counted, 'declared': declared,
+        'magnitudes': magnitudes, 'by': by | list,
+        'contributor': contributor, 'requests': requests, 'waivers': waivers, 'tables': sdc._tables(dimensions, tables)
     }) -}}
 {%- endmacro -%}
 

@@ -4,10 +4,11 @@
     - only models materialized as `publication` live in the publication database (seeds and tests never)
     - a file is written only by a model that selects from one mart, and only to its place in the working folder
     - a cells model is one call of sdc.cells() and nothing else, hooks included: the gate recomputes everything from it
+    - the registers of exceptions and manual cells are about protected models, and nothing in them is past its date
 -#}
 {%- macro check_project() -%}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
-    {%- set problems = [] -%}
+    {%- set problems = sdc._register_problems() -%}
     {%- for node in graph.nodes.values() -%}
         {%- set meta = node.config.meta or {} -%}
         {%- if node.resource_type in ['model', 'seed', 'snapshot'] -%}

@@ -1,6 +1,8 @@
 {#-
     The declaration of the product a model belongs to: what cells() left in the meta of the nearest cells model
-    upstream. Returns {node, relation, dimensions, totals, measures {name: {kind, column, decimals}}, by, contributor}.
+    upstream. Returns {node, relation, dimensions, totals, measures {name: {kind, column, weight, negatives, decimals}}
+    (those with columns), derived {name: {kind, parts, decimals, ...}}, by, contributor, requests, waivers} (the last two
+    the columns of those who asked for protection, and who waived it, or none).
     Raises a compiler error when there is none or more than one.
 -#}
 {%- macro _product_of(node, macro) -%}
@@ -11,14 +13,22 @@
             ~ 'sdc.cells()), found ' ~ (found | map(attribute='name') | join(', ') or 'none')) -%}
     {%- endif -%}
     {%- set meta = found[0].config.meta -%}
+    {%- set measures = {} -%}
+    {%- set derived = {} -%}
+    {%- for name, declared in meta.sdc_measures.items() -%}
+        {%- do (derived if 'parts' in declared else measures).update({name: declared}) -%}
+    {%- endfor -%}
     {{- return({
         'node': found[0].unique_id,
         'relation': found[0].relation_name,
         'dimensions': meta.sdc_dimensions,
         'totals': meta.sdc_totals,
-        'measures': meta.sdc_measures,
+        'measures': measures,
+        'derived': derived,
         'by': meta.sdc_by,
-        'contributor': meta.sdc_contributor
+        'contributor': meta.sdc_contributor,
+        'requests': meta.get('sdc_requests'),
+        'waivers': meta.get('sdc_waivers')
     }) -}}
 {%- endmacro -%}
 

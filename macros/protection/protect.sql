@@ -7,11 +7,13 @@
 
     Grain: that of the cells. Adds `cell_id` and for each measure `<measure>_status` (safe, primary, secondary),
     `<measure>_reason` (the rule, or why a secondary was needed), `<measure>_lower`, `<measure>_upper` (bounds an
-    attacker can reach at least, for suppressed cells) and `<measure>_verdict` (of the audit).
+    attacker can reach at least, for suppressed cells), `<measure>_verdict` (of the audit) and `<measure>_reliability`
+    ('low' where the rule unweighted_base marks the cell [u]).
 
     cells      ref() to a model that is one call of sdc.cells()
     rule_set   a name in the variable sdc_rule_sets
-    rules      parameters of this model, only ever stricter: {'threshold': 10}
+    rules      parameters of this model, only ever stricter than the rule set, the policy and the agreements of the
+               sources upstream: {'threshold': 10, 'p_percent': {'p': 15, 'm': 2}}
     cost       what a secondary suppression costs: value (default), unity, log, power (its square root)
     method     auto (default), heuristic, optimal
     least_suppressed_count
@@ -23,11 +25,11 @@
     {%- do sdc._require(cost in ['value', 'unity', 'log', 'power'], 'protect', 'cost', 'value, unity, log or power', cost) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
     {%- do sdc._require(least_suppressed_count in [0, 1], 'protect', 'least_suppressed_count', '0 or 1', least_suppressed_count) -%}
-    {%- set in_force = sdc._rules_in_force(rule_set, rules) -%}
+    {%- set in_force = sdc._rules_in_force(model, rule_set, rules) -%}
     {{- config(meta={
         'sdc_role': 'protected',
         'sdc_rule_set': rule_set,
-        'sdc_rules': in_force,
+        'sdc_rules': rules,
         'sdc_least_suppressed_count': least_suppressed_count
     }) -}}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
@@ -46,28 +48,18 @@ cells as (
 {{ sdc._relations('cells', product) }}
 
 {% for measure in product.measures -%}
-{%- set primary = sdc._primary(measure, in_force) -%}
 {{ measure }}_primary as (
-    select
-        {{ (product.by + ['cell_id']) | join(', ') }},
-        case
-            {%- for rule in primary %}
-            when {{ rule.condition }} then '{{ rule.rule }}'
-            {%- endfor %}
-        end as rule,
-        greatest({{ primary | map(attribute='upl') | join(', ') }}, 0) as level
-    from cells
+    {{ sdc._primary_cells(measure, product, in_force, least_suppressed_count) | indent }}
 ),
 
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells', options,
-        "case when rules.rule is null then 'safe' else 'primary' end", measure ~ '_primary',
-        least_suppressed_count) | indent }}
+        "case when rules.rule is null then 'safe' else 'primary' end") | indent }}
 ),
 
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': model.name},
-        'suppressed.status', measure ~ '_primary', least_suppressed_count, measure ~ '_suppressed') | indent }}
+        'suppressed.status', measure ~ '_suppressed') | indent }}
 ){{ ',' }}
 
 {% endfor -%}
@@ -79,7 +71,8 @@ protected as (
         coalesce({{ measure }}_primary.rule, {{ measure }}_suppressed.reason) as {{ measure }}_reason,
         {{ measure }}_audited.lower as {{ measure }}_lower,
         {{ measure }}_audited.upper as {{ measure }}_upper,
-        {{ measure }}_audited.verdict as {{ measure }}_verdict
+        {{ measure }}_audited.verdict as {{ measure }}_verdict,
+        {{ measure }}_primary.reliability as {{ measure }}_reliability
         {%- endfor %}
     from cells
     {%- for measure in product.measures %}

@@ -72,16 +72,15 @@ relation_lists as (
     One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
 
     call        sdc_suppress or sdc_audit
-    status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`
-    rules       CTE with the primary rule's `level` for each cell
-    least       what a reader takes a suppressed count to be at least: 1, because empty cells are seen to be empty, or 0
+    status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`; `rules` is
+                the CTE `<measure>_primary` of the primary rules, their levels and the attacker's prior bound
+                (_primary_cells)
     suppressed  CTE with the status after suppression (for the audit)
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, status, rules, least, suppressed=none) -%}
+{%- macro _engine_call(call, product, measure, cells, options, status, suppressed=none) -%}
     {%- set key = (product.by + ['cell_id']) | join(', ') -%}
-    {%- set counts = product.measures[measure].kind in ['records', 'count'] -%}
 select
     {{ sdc._prefixed(product.by, '') }}
     unnest(result, recursive := true)
@@ -99,17 +98,17 @@ from (
                 value := cast(cells.{{ measure }} as double),
                 status := {{ status }},
                 cost := cast(null as double),
-                lower := {{ 'cast(least(cells.' ~ measure ~ ', 1) as double)' if counts and least != 0 else 'cast(0 as double)' }},
+                lower := rules.lower,
                 upper := cast(null as double),
-                upl := cast(rules.level as double),
-                lpl := cast(rules.level as double),
+                upl := cast(rules.upl as double),
+                lpl := cast(rules.lpl as double),
                 spl := cast(0 as double),
                 frozen := false,
-                contributor := cast(null as bigint),
-                "integer" := {{ 'true' if counts else 'false' }}
+                contributor := rules.contributor,
+                "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
             ) order by cells.cell_id) as cell_list
         from {{ cells }} as cells
-        inner join {{ rules }} as rules using ({{ key }})
+        inner join {{ measure }}_primary as rules using ({{ key }})
         {%- if suppressed %}
         inner join {{ suppressed }} as suppressed using ({{ key }})
         {%- endif %}

@@ -2,7 +2,8 @@
 
 
 {#-
-    The product, protected model and columns a mart is made of: {product, protected, columns, dimensions, measures}.
+    The product, protected model and columns a mart is made of: {product, protected, columns, dimensions, measures,
+    derived}.
     `dimensions` are those the mart shows; the others stand for their totals.
 -#}
 {%- macro _mart(model) -%}
@@ -21,19 +22,21 @@
         'protected': protected[0],
         'columns': columns,
         'dimensions': product.dimensions | select('in', columns) | list,
-        'measures': product.measures.keys() | select('in', columns) | list
+        'measures': product.measures.keys() | select('in', columns) | list,
+        'derived': product.derived.keys() | select('in', columns) | list
     }) -}}
 {%- endmacro -%}
 
 
-{#- The mart's rows with the cells they stand for, as a CTE body: the cells model's columns and `<measure>_published`. -#}
+{#- The mart's rows with the cells they stand for, as a CTE body: the cells model's columns and `<measure>_published`,
+    derived measures too. -#}
 {%- macro _published_cells(model, mart) -%}
     select
         cells.*,
         row_number() over (
             {{ sdc._partition(mart.product.by, 'cells.') }} order by {{ sdc._listed(mart.product.dimensions, 'cells.') }}
         ) as cell_id
-        {%- for measure in mart.measures %},
+        {%- for measure in mart.measures + mart.derived %},
         mart.{{ measure }} as {{ measure }}_published
         {%- endfor %}
     from {{ model }} as mart

@@ -3,6 +3,8 @@
 - ``sdc_suppress(cells, relations, options)`` and ``sdc_audit(cells, relations, options)`` take one whole system as
   lists of structs (``list(struct_pack(...))``) and return a list of structs, one per cell, to be unnested. ``options``
   is a JSON object of keyword arguments for `sdc.engine`; its key ``where`` names model and measure in errors.
+- ``sdc_round(cells, relations, options)`` and ``sdc_adjust(cells, relations, options)`` do the same for controlled
+  rounding and controlled tabular adjustment.
 - ``sdc_pseudonym(value)`` is a keyed pseudonym (HMAC-SHA-256), so that identifiers end in staging.
 - ``sdc_promote(plan)`` promotes the working copy of the publication (see `sdc.publication`).
 
@@ -27,11 +29,14 @@ CELLS = (
     "struct(cell_id bigint, name varchar, value double, status varchar, cost double, lower double, upper double, "
     'upl double, lpl double, spl double, frozen boolean, contributor bigint, "integer" boolean)[]'
 )
+VALUES = "struct(cell_id bigint, name varchar, value double)[]"
 RELATIONS = "struct(relation_id bigint, cell_id bigint, coefficient double)[]"
 SUPPRESSED = pa.struct([("cell_id", pa.int64()), ("status", pa.string()), ("reason", pa.string())])
 AUDITED = pa.struct(
     [("cell_id", pa.int64()), ("lower", pa.float64()), ("upper", pa.float64()), ("verdict", pa.string())]
 )
+ROUNDED = pa.struct([("cell_id", pa.int64()), ("rounded", pa.float64())])
+ADJUSTED = pa.struct([("cell_id", pa.int64()), ("adjusted", pa.float64())])
 
 
 class RefusedSystem(ValueError):
@@ -42,6 +47,8 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Register the functions that need no key. Idempotent: dbt-duckdb may call it again on reconnecting."""
     _create(connection, "sdc_suppress", _suppress, [CELLS, RELATIONS, "varchar"], _sql_type(SUPPRESSED))
     _create(connection, "sdc_audit", _audit, [CELLS, RELATIONS, "varchar"], _sql_type(AUDITED))
+    _create(connection, "sdc_round", _round, [VALUES, RELATIONS, "varchar"], _sql_type(ROUNDED))
+    _create(connection, "sdc_adjust", _adjust, [CELLS, RELATIONS, "varchar"], _sql_type(ADJUSTED))
 
 
 def register_keyed(connection: duckdb.DuckDBPyConnection, key: str, places: publication.Places) -> None:
@@ -86,6 +93,14 @@ def _suppress(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Arr
 
 def _audit(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
     return _each(engine.audit, cells, relations, options, AUDITED)
+
+
+def _round(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
+    return _each(engine.round_controlled, cells, relations, options, ROUNDED)
+
+
+def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
+    return _each(engine.adjust, cells, relations, options, ADJUSTED)
 
 
 def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.StructType) -> pa.Array:

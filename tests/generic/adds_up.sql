@@ -9,6 +9,11 @@
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set mart = sdc._mart(model) -%}
     {%- set product = mart.product -%}
+    {%- set method = mart.protected.config.meta.get('sdc_method') -%}
+    {%- if method and method not in sdc._additive_methods() -%}
+        {%- do exceptions.raise_compiler_error('adds_up on ' ~ mart.node.name ~ ': tables made by the method ' ~ method
+            ~ ' need not add up. Drop this test, or use sdc.round_controlled() or sdc.adjust()') -%}
+    {%- endif -%}
     {%- set key = product.by + product.dimensions -%}
 
 with

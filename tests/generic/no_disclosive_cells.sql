@@ -3,7 +3,11 @@
 
     No published number is unsafe by the primary rules in force, recomputed from the contributions: contributors are
     counted again for every published cell, statuses and the cells model's counts are not looked at. A published number
-    must also be the sum of its contributions.
+    must also be the sum of its contributions; a derived one must be made of parts that are safe, and, within a cell, of
+    their sums.
+
+    Where an alternative to suppression protects the mart, the published number is what that method makes of the sum of its
+    contributions (see macros/testing/methods.sql).
 
     contributions   name of the contributions model; default: the model that cells() tabulates
     A failing row names measure, rule and cell.
@@ -13,7 +17,24 @@
     {%- set mart = sdc._mart(model) -%}
     {%- set product = mart.product -%}
     {%- set source = sdc._contributions_of(product.node, contributions) -%}
+    {%- set method = mart.protected.config.meta.get('sdc_method') -%}
     {%- set in_force = sdc._gate_rules(mart.protected) -%}
+    {%- set measures = mart.measures | list -%}
+    {%- for name in mart.derived -%}
+        {%- do measures.extend(product.derived[name].parts | reject('in', measures) | list) -%}
+    {%- endfor -%}
+    {%- set unsafe_of = measures | list -%}
+    {#- what its count makes unsafe is unsafe in every measure: the counts are counted too -#}
+    {%- for name, declared in product.measures.items() if declared.kind == 'records' and name not in measures -%}
+        {%- do measures.append(name) -%}
+    {%- endfor -%}
+    {%- set recounted = {'measures': [], 'magnitudes': [], 'requests': product.requests, 'waivers': product.waivers} -%}
+    {%- for name in measures -%}
+        {%- set measure = dict(product.measures[name], name=name) -%}
+        {%- do recounted.measures.append(measure) -%}
+        {%- if not sdc._is_count(measure) -%}{%- do recounted.magnitudes.append(measure) -%}{%- endif -%}
+    {%- endfor -%}
+    {%- set key = (product.by + product.dimensions) | join(', ') -%}
 
 with recursive
 
@@ -26,8 +47,11 @@ contributions as (
         {%- for column in product.by + product.dimensions %}
         cast({{ column }} as varchar) as {{ column }},
         {%- endfor %}
-        {%- for measure in mart.measures %}
-        {{ sdc._contribution(dict(product.measures[measure], name=measure)) }} as {{ measure }},
+        {%- for flag, column in [('requested', product.requests), ('waived', product.waivers)] if column %}
+        cast({{ column }} as boolean) as {{ flag }},
+        {%- endfor %}
+        {%- for measure in recounted.measures %}
+        {{ sdc._contribution(measure) }},
         {%- endfor %}
         cast({{ product.contributor }} as varchar) as contributor
     from {{ source }}
@@ -53,17 +77,16 @@ contributions as (
 ),
 
 {% endfor -%}
-counted as (
+-- straight from the records to each cell, and contributor by contributor
+contributors as (
     select
         {{ sdc._prefixed(product.by, 'contributions.') }}
         {%- for name in product.dimensions %}
         {{ name }}_above.ancestor as {{ name }},
         {%- endfor %}
-        {%- for measure in mart.measures %}
-        sum(contributions.{{ measure }}) as {{ measure }}_again,
-        count(distinct contributions.contributor) filter (where contributions.{{ measure }} is not null)
-            as {{ measure }}_contributors{{ ',' if not loop.last }}
-        {%- endfor %}
+        contributions.contributor,
+        count(*) as records,
+        {{- sdc._contributor_totals(recounted) | indent(8) }}
     from contributions
     {%- for name in product.dimensions %}
     inner join {{ name }}_above on contributions.{{ name }} = {{ name }}_above.code
@@ -72,22 +95,93 @@ counted as (
         {%- endif %}
     {%- endfor %}
     group by all
-)
+),
 
-{% for measure in mart.measures -%}
-{%- for rule in sdc._primary(measure, in_force) %}
+merged as (
+    select
+        {{ key }},
+        {{- sdc._merged(recounted) | indent(8) }}
+        {%- if recounted.magnitudes %},
+        {{- sdc._largest(recounted) | indent(8) }}
+        {%- endif %}
+    from (
+        select
+            {{ key }},
+            {{- sdc._of_one_contributor(recounted) | indent(12) }}
+            {%- if recounted.magnitudes %},
+            {{- sdc._ranked(recounted) | indent(12) }}
+            {%- endif %}
+        from contributors
+    )
+    group by {{ key }}
+),
+
+counted as (
+    select
+        {{ key }},
+        {{- sdc._statistics(recounted, 'rolled') | indent(8) }}
+    from merged as rolled
+){{ ',' if unsafe_of }}
+
+{% for measure in unsafe_of -%}
+{{ measure }}_primary as (
+    {{ sdc._primary_cells(measure, product, in_force, cells='counted', key=product.by + product.dimensions) | indent }}
+){{ ',' if not loop.last }}
+
+{% endfor -%}
+{% for measure in mart.measures if method -%}
+{{ sdc._method_findings(mart, measure, in_force) }}
+
+union all
+
+{% endfor -%}
+{% for name in mart.derived if method -%}
+{{ sdc._derived_findings(mart, name) }}
+
+union all
+
+{% endfor -%}
+{% for name in mart.derived if not method -%}
+{%- set derived = product.derived[name] -%}
+{%- for part in derived.parts %}
 select
-    '{{ measure }}' as measure,
-    'unsafe by the rule {{ rule.rule }}' as problem,
+    '{{ name }}' as measure,
+    '{{ part }}, a part of it, is unsafe by the rule ' || {{ part }}_primary.rule as problem,
     {{ sdc._cell_name(product.by + product.dimensions, 'published.') }} as cell
 from published
-inner join counted using ({{ (product.by + product.dimensions) | join(', ') }})
-where
-    published.{{ measure }}_published is not null
-    and {{ sdc._qualified(rule.condition, measure, 'counted') }}
+inner join {{ part }}_primary using ({{ key }})
+where published.{{ name }}_published is not null and {{ part }}_primary.rule is not null
 
 union all
 {% endfor %}
+{%- if derived.kind in ['mean', 'ratio', 'percentage'] %}
+select
+    '{{ name }}' as measure,
+    'not made of the sums of the contributions' as problem,
+    {{ sdc._cell_name(product.by + product.dimensions, 'published.') }} as cell
+from published
+left join counted using ({{ key }})
+where
+    published.{{ name }}_published is not null
+    and published.{{ name }}_published is distinct from cast(
+        {{ '100 * ' if derived.kind == 'percentage' }}counted.{{ derived.parts[0] }} / nullif(counted.{{ derived.parts[1] }}, 0)
+        as decimal(38, {{ derived.decimals }})
+    )
+
+union all
+{% endif -%}
+{% endfor -%}
+{% for measure in mart.measures if not method -%}
+select
+    '{{ measure }}' as measure,
+    'unsafe by the rule ' || {{ measure }}_primary.rule as problem,
+    {{ sdc._cell_name(product.by + product.dimensions, 'published.') }} as cell
+from published
+inner join {{ measure }}_primary using ({{ key }})
+where published.{{ measure }}_published is not null and {{ measure }}_primary.rule is not null
+
+union all
+
 select
     '{{ measure }}' as measure,
     'not the sum of its contributions' as problem,
@@ -96,7 +190,7 @@ from published
 left join counted using ({{ (product.by + product.dimensions) | join(', ') }})
 where
     published.{{ measure }}_published is not null
-    and published.{{ measure }}_published <> coalesce(counted.{{ measure }}_again, 0)
+    and published.{{ measure }}_published <> coalesce(counted.{{ measure }}, 0)
 
 union all
 {% endfor %}

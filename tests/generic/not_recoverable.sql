@@ -5,6 +5,8 @@
     children, that counts are whole and not negative and that what is not shown is empty, no suppressed number can be
     recovered. What is suppressed is what the table leaves out, not what a status says.
 
+    Where an alternative to suppression protects the mart, every number is unknown within reach of the published one.
+
     The gate audits the whole product; this test is its independent repetition on what a reader holds in hand.
     A failing row names measure, finding and cell. It fails also when the audit examined fewer cells than are suppressed.
 -#}
@@ -12,35 +14,41 @@
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set mart = sdc._mart(model) -%}
     {%- set product = mart.product -%}
+    {%- set source = sdc._rules_source(mart.protected) -%}
     {%- set in_force = sdc._gate_rules(mart.protected) -%}
+    {%- set perturbed = source.config.meta.get('sdc_method') -%}
     {%- set key = product.by + ['cell_id'] -%}
 
 with
 
 cells as (
     {{ sdc._published_cells(model, mart) }}
-),
+){{ ',' if mart.measures }}
 
-{{ sdc._relations('cells', product) }}
+{% if mart.measures %}{{ sdc._relations('cells', product) }}{% endif %}
 
 {% for measure in mart.measures -%}
-{%- set primary = sdc._primary(measure, in_force) -%}
 {{ measure }}_primary as (
-    select
-        {{ key | join(', ') }},
-        {% for rule in primary %}{{ 'or ' if not loop.first }}({{ rule.condition }}){% endfor %} as is_unsafe,
-        greatest({{ primary | map(attribute='upl') | join(', ') }}, 0) as level
-    from cells
+    {{ sdc._primary_cells(measure, product, in_force, source.config.meta.sdc_least_suppressed_count) | indent }}
 ),
 
+{% if perturbed -%}
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': mart.node.name},
-        "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.is_unsafe then 'primary' "
-        ~ "else 'secondary' end", measure ~ '_primary',
-        mart.protected.config.meta.sdc_least_suppressed_count) | indent }}
+    select * exclude (value), value as verdict
+    from (
+        {{ sdc._method_audit(mart, measure) | indent(8) }}
+    )
 ){{ ',' if not loop.last }}
 
-{% endfor -%}
+{% else -%}
+{{ measure }}_audited as (
+    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': mart.node.name},
+        "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.rule is not null "
+        ~ "then 'primary' else 'secondary' end") | indent }}
+){{ ',' if not loop.last }}
+
+{% endif -%}
+{%- endfor -%}
 {% for measure in mart.measures %}
 select
     '{{ measure }}' as measure,
@@ -49,7 +57,7 @@ select
 from cells
 left join {{ measure }}_audited as audited using ({{ key | join(', ') }})
 where
-    cells.{{ measure }}_published is null
+    {{ 'true' if perturbed else 'cells.' ~ measure ~ '_published is null' }}
     and coalesce(audited.verdict, 'not_examined') <> 'safe'
 
 union all

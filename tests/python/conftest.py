@@ -140,28 +140,41 @@ def toy(built_toy: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def compile_inline(built_toy: Project):
-    """Compile one line of Jinja in the toy project, in this process; returns dbt's error messages (or "")."""
+def inline(built_toy: Project):
+    """Compile Jinja in the toy project, in this process and parsed once; returns (result, dbt's error messages)."""
     from dbt.cli.main import dbtRunner
 
-    before = Path.cwd()
-    os.chdir(built_toy.folder)
-    try:
-        manifest = dbtRunner().invoke(["--quiet", "parse", "--target", "lint"]).result
-    finally:
-        os.chdir(before)
-
-    def run(code: str) -> str:
+    def run(arguments: list[str], manifest=None):
         messages: list[str] = []
         runner = dbtRunner(
             manifest=manifest,
             callbacks=[lambda event: messages.append(event.info.msg) if event.info.level == "error" else None],
         )
+        before = Path.cwd()
         os.chdir(built_toy.folder)
         try:
-            runner.invoke(["--quiet", "compile", "--target", "lint", "--inline", code])
+            result = runner.invoke(["--quiet", *arguments, "--target", "lint"]).result
         finally:
             os.chdir(before)
-        return "\n".join(messages)
+        return result, "\n".join(messages)
 
-    return run
+    manifest, _ = run(["parse"])
+
+    def compile_code(code: str):
+        for left in [name for name in manifest.nodes if name.startswith("sql_operation.")]:
+            del manifest.nodes[left]  # dbt leaves the last inline query behind when it failed to compile
+        return run(["compile", "--inline", code], manifest)
+
+    return compile_code
+
+
+@pytest.fixture(scope="session")
+def compile_inline(inline):
+    """Compile Jinja in the toy project; returns dbt's error messages (or "")."""
+    return lambda code: inline(code)[1]
+
+
+@pytest.fixture(scope="session")
+def compiled(inline):
+    """Compile Jinja in the toy project; returns the SQL."""
+    return lambda code: inline(code)[0].results[0].node.compiled_code

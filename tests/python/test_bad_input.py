@@ -57,6 +57,7 @@ def test_broken_hierarchies_are_named(toy, old, new, says):
     assert toy.publication() == before
 
 
+DERIVED = "{'shops': {'count': true}, 'turnover': {'sum': 'turnover'}, 'derived': {%s}}"
 CELLS = {
     "relation": "ref('stg_toy__shops')",
     "dimensions": "{'area': {'hierarchy': ref('toy_area_hierarchy')}, 'size_band': {}}",
@@ -76,7 +77,47 @@ CELLS = {
         ("dimensions", "{'period': {}}", "a `by` column has no total"),
         ("measures", "['shops']", "`measures` must be a mapping"),
         ("measures", "{'area': {'count': true}}", "named unlike every dimension"),
-        ("measures", "{'shops': {'max': 'turnover'}}", 'one of {"count": true}'),
+        ("measures", "{'shops': {'max': 'turnover'}}", "asks for a max, which is some contributor's own value"),
+        ("measures", "{'shops': {'minimum': 'turnover'}}", "is never published. A quantile is interpolated"),
+        ("measures", "{'shops': {'average': 'turnover'}}", 'one of {"count": true}'),
+        ("measures", "{'shops': {'weight': 'grossing'}}", 'one of {"count": true}'),
+        ("measures", "{'shops': {'count': true, 'weight': none}}", "weighted by a column; got: None"),
+        ("measures", "{'shops': {'sum': true}}", "about a column; got: True"),
+        ("measures", "{'shops': {'sum': 'turnover', 'negatives': 'drop'}}", '"negatives": "absolute"'),
+        ("measures", "{'shops': {'count': true, 'negatives': 'absolute'}}", "made of the keys count, weight, decimals"),
+        ("measures", "{'shops': {'count': true, 'decimals': -1}}", "0 to 9 decimals; got: -1"),
+        ("measures", "{'turnover': {'sum': 'turnover'}, 'turnover_largest': {'count': true}}", "`turnover_largest`"),
+        (
+            "measures",
+            DERIVED % "'mean': ['turnover', 'staff']",
+            "measures of this product that are counts or sums (shops, turnover); got: staff",
+        ),
+        ("measures", DERIVED % "'mean': ['shops', 'turnover']", "a sum over a count"),
+        ("measures", DERIVED % "'mean': 'turnover'", "made of two measures"),
+        (
+            "measures",
+            DERIVED % "'mean': ['turnover', 'shops'], 'weight': 'w'",
+            "made of the keys mean, decimals; got: weight",
+        ),
+        ("measures", DERIVED % "'ratio': ['turnover', 'derived']", "counts or sums (shops, turnover); got: derived"),
+        ("measures", DERIVED % "'growth': 'turnover', 'over': 'area'", "growth over one of the `by` columns"),
+        (
+            "measures",
+            DERIVED % "'quantile': 'turnover', 'of': 'shops', 'at': 0.5",
+            "a dimension of bands (area, size_band)",
+        ),
+        ("measures", DERIVED % "'quantile': 'size_band', 'of': 'turnover', 'at': 0.5", "a quantile of a count"),
+        ("measures", DERIVED % "'quantile': 'size_band', 'of': 'shops', 'at': 50", "a share between 0 and 1"),
+        ("measures", DERIVED % "'quantile': 'size_band', 'of': 'shops', 'at': 0.5", '"bounds" of every band'),
+        (
+            "measures",
+            DERIVED
+            % "'quantile': 'size_band', 'of': 'shops', 'at': 0.5, 'bounds': {'0-9': [0, 10], '50+': [50, none]}",
+            "each beginning where the one before it ends",
+        ),
+        ("measures", "{'mean': {'mean': ['turnover', 'shops']}}", "counts or sums (); got: turnover"),
+        ("requests", "true", "`requests` must be the name of a boolean column"),
+        ("waivers", "'Waived by'", "`waivers` must be the name of a boolean column"),
         ("measures", "{'shops': {'count': true, 'sum': 'turnover'}}", 'one of {"count": true}'),
         ("contributor", "none", "`contributor` must be the name of the column"),
         ("by", "'period'", "`by` must be a list of column names"),

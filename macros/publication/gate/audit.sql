@@ -1,7 +1,8 @@
 {#-
     The attacker's audit of a protected model as it stands, over the whole product, one row a measure: cells, how many
     are suppressed, how many the audit examined, how many of those are open, which findings, and the first cells' names.
-    Statuses are the model's; what a rule makes unsafe is primary whatever the model says.
+    Only the statuses are the protected model's, all else is the cells model's; what a rule makes unsafe is primary
+    whatever the status says.
 -#}
 {%- macro _gate_audit_query(product, protected, in_force) -%}
     {%- set key = product.by + ['cell_id'] -%}
@@ -10,30 +11,20 @@ with
 cells as (
     select
         row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        * exclude (cell_id)
-    from {{ protected.relation_name }}
+        *
+    from {{ sdc._cells_with_statuses(product, protected) }}
 ),
 
 {{ sdc._relations('cells', product) }}
 
 {% for measure in product.measures -%}
-{%- set primary = sdc._primary(measure, in_force) -%}
 {{ measure }}_primary as (
-    select
-        {{ key | join(', ') }},
-        case
-            {%- for rule in primary %}
-            when {{ rule.condition }} then '{{ rule.rule }}'
-            {%- endfor %}
-        end as rule,
-        greatest({{ primary | map(attribute='upl') | join(', ') }}, 0) as level
-    from cells
+    {{ sdc._primary_cells(measure, product, in_force, protected.config.meta.sdc_least_suppressed_count) | indent }}
 ),
 
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': protected.name},
-        "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end", measure ~ '_primary',
-        protected.config.meta.sdc_least_suppressed_count) | indent }}
+        "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end") | indent }}
 ),
 
 {% endfor -%}
@@ -61,4 +52,18 @@ select
 from findings
 group by measure
 order by measure
+{%- endmacro -%}
+
+
+{#- The cells model with the protected model's statuses, as a subquery. -#}
+{%- macro _cells_with_statuses(product, protected) -%}
+    (
+        select
+            cells.*
+            {%- for measure in product.measures %},
+            protected.{{ measure }}_status
+            {%- endfor %}
+        from {{ product.relation }} as cells
+        left join {{ protected.relation_name }} as protected using ({{ (product.by + product.dimensions) | join(', ') }})
+    )
 {%- endmacro -%}

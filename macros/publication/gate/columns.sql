@@ -1,6 +1,6 @@
 {#-
-    Refuse columns that are not the product's: its `by` columns and dimensions, their labels, and measures with their
-    markers. Every `by` column must be there (tables of different periods must not be mixed up).
+    Refuse columns that are not the product's: its `by` columns and dimensions, their labels, and measures, derived ones
+    too, with their markers. Every `by` column must be there (tables of different periods must not be mixed up).
 -#}
 {%- macro _gate_columns(columns, product) -%}
     {%- set labels = [] -%}
@@ -9,7 +9,7 @@
     {%- set measures = [] -%}
     {%- for column in columns -%}
         {%- set stem = column[:-7] if column.endswith('_marker') else column -%}
-        {%- if stem in product.measures -%}
+        {%- if stem in product.measures or stem in product.derived -%}
             {%- do measures.append(stem) -%}
             {%- if stem not in columns or stem ~ '_marker' not in columns -%}
                 {%- do problems.append('column ' ~ column ~ ' comes without its twin: select a measure with sdc.published()') -%}

@@ -4,6 +4,7 @@
     its other marts, as long as codes, values, statuses and rules are the same. Returns the digest of these.
 -#}
 {%- macro _gate_product(product, protected) -%}
+    {%- if protected.config.meta.get('sdc_method') -%}{{- return(sdc._gate_method(product, protected)) -}}{%- endif -%}
     {%- set in_force = sdc._gate_rules(protected) -%}
     {%- set pattern = sdc._pattern(product, protected, in_force) -%}
     {%- set passed = run_query(
@@ -42,24 +43,18 @@
 {%- endmacro -%}
 
 
-{#- The rules the gate applies: what protect() declared, never less than the policy's floor and the rule set. -#}
+{#- The rules the gate applies: those in force for the protected model, told again from the graph (_conditions). -#}
 {%- macro _gate_rules(protected) -%}
-    {%- set declared = protected.config.meta.get('sdc_rules') -%}
-    {%- if not declared -%}
+    {%- if not protected.config.meta.get('sdc_rule_set') -%}
         {%- do sdc._refuse(['its protected model ' ~ protected.name ~ ' declares no rules: it must be a call of sdc.protect()']) -%}
     {%- endif -%}
-    {{- return(sdc._rules_in_force(protected.config.meta.sdc_rule_set, declared)) -}}
+    {{- return(sdc._rules_of(protected)) -}}
 {%- endmacro -%}
 
 
-{#- Digest of what the audit looked at: codes and what they add up to, values, statuses, rules and the attacker. -#}
+{#- Digest of what the audit looked at: the cells with what they add up to and who is in them, statuses, rules, attacker. -#}
 {%- macro _pattern(product, protected, in_force) -%}
-    {%- set columns = product.by + product.dimensions -%}
-    {%- for name in product.dimensions -%}{%- do columns.append(name ~ '_parents') -%}{%- endfor -%}
-    {%- for measure in product.measures -%}
-        {%- do columns.extend([measure, measure ~ '_contributors', measure ~ '_status']) -%}
-    {%- endfor -%}
-    {%- set digest = run_query(sdc._content_hash('(select ' ~ columns | join(', ') ~ ' from ' ~ protected.relation_name ~ ')')) -%}
+    {%- set digest = run_query(sdc._content_hash(sdc._cells_with_statuses(product, protected))) -%}
     {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true)
         ~ tojson(product.measures) ~ protected.config.meta.sdc_least_suppressed_count)) -}}
 {%- endmacro -%}

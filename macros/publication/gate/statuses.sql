@@ -1,7 +1,7 @@
 {#-
-    A query of problems with the protected model, told from the cells model: cells missing, invented or changed, and
-    cells that a rule makes unsafe and the protected model calls safe. Statuses are recomputed here from the contributor
-    counts, not believed.
+    A query of problems with the protected model, told from the cells model: cells missing, invented or changed, cells
+    that a rule makes unsafe and the protected model calls safe, marks of low reliability that are wrong, and listed cells
+    that the product does not have. Statuses are recomputed here from the contributors, not believed.
 -#}
 {%- macro _gate_statuses(product, protected, in_force) -%}
     {%- set key = product.by + product.dimensions -%}
@@ -18,6 +18,14 @@ having count(*) > 1
 
 union all
 
+{% for entry in in_force.get('manual', {}).get('cells', []) -%}
+select 'sdc_manual_cells {{ entry.id }} names no cell of the product, or an empty one' as problem
+from {{ product.relation }}
+having count(*) filter (where {{ sdc._is_cell(entry, product) }}) = 0
+
+union all
+
+{% endfor -%}
 select
     case
         when cell.found is null or protected.found is null
@@ -34,20 +42,15 @@ select
             then '{{ protected.name }} has changed {{ measure }} of a cell: ' || {{ sdc._cell_name(key, '') }}
         when coalesce(protected.{{ measure }}_status not in ('safe', 'primary', 'secondary'), true)
             then '{{ protected.name }} has no status for {{ measure }} of a cell: ' || {{ sdc._cell_name(key, '') }}
-        {%- for rule in sdc._primary(measure, in_force) %}
-        when ({{ sdc._qualified(rule.condition, measure, 'cell') }}) and protected.{{ measure }}_status = 'safe'
-            then '{{ measure }} of a cell is unsafe by the rule {{ rule.rule }} but not suppressed: '
+        when cell.{{ measure }}_rule is not null and protected.{{ measure }}_status = 'safe'
+            then '{{ measure }} of a cell is unsafe by the rule ' || cell.{{ measure }}_rule || ' but not suppressed: '
+                || {{ sdc._cell_name(key, '') }}
+        when cell.{{ measure }}_reliability is distinct from protected.{{ measure }}_reliability
+            then '{{ protected.name }} has changed the reliability of {{ measure }} of a cell: '
                 || {{ sdc._cell_name(key, '') }}
         {%- endfor %}
-        {%- endfor %}
     end as problem
-from (select true as found, * from {{ product.relation }}) as cell
+from (select true as found, * from {{ sdc._ruled_cells(product.relation, product, in_force) }}) as cell
 full join (select true as found, * from {{ protected.relation_name }}) as protected using ({{ key | join(', ') }})
 where problem is not null
-{%- endmacro -%}
-
-
-{#- A rule's condition with the measure's columns read from one side of a join. -#}
-{%- macro _qualified(condition, measure, alias) -%}
-    {{- modules.re.sub('(?<![a-z0-9_.])(' ~ measure ~ '(?:_[a-z_]+)?)(?![a-z0-9_])', alias ~ '.\\1', condition) -}}
 {%- endmacro -%}

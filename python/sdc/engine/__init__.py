@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sdc.engine.adjustment import adjust
 from sdc.engine.attackers import OUTSIDER, named_attackers
 from sdc.engine.audit import Progress, examine
+from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
 from sdc.engine.heuristic import suppress_heuristically
@@ -23,7 +25,7 @@ from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
 from sdc.engine.system import STATUS_NAMES, System
 
-__all__ = ["EngineError", "System", "audit", "suppress"]
+__all__ = ["EngineError", "System", "adjust", "audit", "round_controlled", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
 # Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
