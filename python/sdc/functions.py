@@ -88,11 +88,11 @@ def pseudonyms(values: pa.ChunkedArray | pa.Array, key: str) -> pa.Array:
 
 
 def _suppress(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    return _each(engine.suppress, cells, relations, options, SUPPRESSED)
+    return _each(_with_singletons(engine.suppress), cells, relations, options, SUPPRESSED)
 
 
 def _audit(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    return _each(engine.audit, cells, relations, options, AUDITED)
+    return _each(_with_singletons(engine.audit), cells, relations, options, AUDITED)
 
 
 def _round(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
@@ -103,6 +103,20 @@ def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array
     return _each(engine.adjust, cells, relations, options, ADJUSTED)
 
 
+def _with_singletons(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+    """The call against singletons where the cells name sole contributors, else against the outsider.
+
+    What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an audit of
+    the part must not ask for more than the whole was given.
+    """
+
+    def call(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
+        attackers = "singletons" if "contributor" in cells.column_names else "outsider"
+        return method(cells, relations, attackers=attackers, pinning=False, **keywords)
+
+    return call
+
+
 def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.StructType) -> pa.Array:
     """Apply an engine call to each row (one system a row) and return a list of structs for each."""
     rows, lengths = [], [0]
@@ -111,7 +125,14 @@ def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.
         where = keywords.pop("where", "sdc")
         table = _table(system.values)
         try:
-            result = method(_drop_empty(table), _table(links.values), **_arguments(keywords))
+            cells = _drop_empty(table)
+            # What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an
+            # audit of the part must not ask for more than the whole was given.
+            keywords |= {
+                "attackers": "singletons" if "contributor" in cells.column_names else "outsider",
+                "pinning": False,
+            }
+            result = method(cells, _table(links.values), **keywords)
         except engine.EngineError as error:
             raise RefusedSystem(f"{where}: {_in_words(error, table)}") from None
         rows.append(
@@ -122,10 +143,6 @@ def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.
         lengths.append(lengths[-1] + len(result))
     values = pa.concat_arrays(rows) if rows else pa.array([], shape)
     return pa.ListArray.from_arrays(pa.array(lengths, pa.int32()), values)
-
-
-def _arguments(keywords: dict) -> dict:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in keywords.items()}
 
 
 def _table(structs: pa.StructArray | None) -> pa.Table:

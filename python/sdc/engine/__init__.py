@@ -40,6 +40,7 @@ def suppress(
     cost: str = "value",
     method: str = "auto",
     attackers: Sequence[str] | None = None,
+    pinning: bool = True,
     work: int | None = None,
     time_limit: float | None = None,
     threads: int | None = None,
@@ -54,6 +55,8 @@ def suppress(
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
             cells tell of (columns `contributor`, `holding`).
+        pinning: also ask what insiders pin down with bounds and whole numbers, in blocks of some hundred cells; what
+            they compute from the relations is always asked.
         work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
         time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.
         threads: for independent blocks; None for the machine's cores. The result does not depend on it.
@@ -66,7 +69,7 @@ def suppress(
         raise EngineError(f"method: unknown {method!r}; use one of {', '.join(METHODS)}")
     system = System.from_arrow(cells, relations, cost)
     insiders = named_attackers(system, attackers)
-    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
+    options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
     pattern, _ = suppress_heuristically(system, insiders, **options)
     suppressed = _cheaper(system, pattern.suppressed, insiders, method, work, options)
     status = system.with_suppressed(suppressed).status
@@ -108,6 +111,7 @@ def audit(
     relations: pa.Table,
     *,
     attackers: Sequence[str] | None = None,
+    pinning: bool = True,
     intervals: bool = False,
     time_limit: float | None = None,
     threads: int | None = None,
@@ -124,7 +128,7 @@ def audit(
     """
     system = System.from_arrow(cells, relations)
     insiders = named_attackers(system, attackers)
-    options = {"time_limit": time_limit, "threads": threads, "progress": progress}
+    options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
     finding = examine(Pattern(system), insiders, intervals=intervals, **options)
     names = np.array([None, OUTSIDER, *(each.name for each in insiders)], dtype=object)
     return pa.table(

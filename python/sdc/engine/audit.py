@@ -46,6 +46,7 @@ def examine(
     attackers: tuple[Insiders, ...] = (),
     *,
     intervals: bool = False,
+    pinning: bool = True,
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -56,7 +57,7 @@ def examine(
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
     outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
-    and whole numbers in blocks of moderate size (`pinning`).
+    and whole numbers in blocks of moderate size (`pinning`, unless it is switched off).
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -90,12 +91,17 @@ def examine(
             low[at], high[at] = -found.outer_down, found.outer_up
     value = system.value[cells]
     attacker = np.where(verdict == V_SAFE, -1, 0)
-    pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker)
+    pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker, pinning)
     return Finding(cells, value + low, value + high, verdict, attacker, pairs)
 
 
 def _examine_insiders(
-    pattern: Pattern, attackers: tuple[Insiders, ...], cells: np.ndarray, verdict: np.ndarray, attacker: np.ndarray
+    pattern: Pattern,
+    attackers: tuple[Insiders, ...],
+    cells: np.ndarray,
+    verdict: np.ndarray,
+    attacker: np.ndarray,
+    pinning: bool,
 ) -> list[tuple[int, np.ndarray]]:
     """Enter what insiders learn, where elimination cannot say `not_examined`; returns (cell, cells known) to repair."""
     if not attackers or len(cells) == 0:
@@ -116,7 +122,7 @@ def _examine_insiders(
             ]
         verdict[safe & open_] = code
         attacker[safe & open_] = number
-    for each in pinned(system, pattern.suppressed, attackers)[0]:
+    for each in pinned(system, pattern.suppressed, attackers)[0] if pinning else ():
         at = int(np.searchsorted(cells, each.cell))
         pairs.append((each.cell, each.known))
         if verdict[at] == V_SAFE:

@@ -61,6 +61,7 @@ def suppress_heuristically(
     system: System,
     attackers: tuple[Insiders, ...] = (),
     *,
+    pinning: bool = True,
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -82,7 +83,9 @@ def suppress_heuristically(
         protect(work)
         limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         pattern_again = replay(pattern)
-        finding = examine(pattern_again, attackers, time_limit=limit, threads=threads, progress=progress)
+        finding = examine(
+            pattern_again, attackers, pinning=pinning, time_limit=limit, threads=threads, progress=progress
+        )
         if len(finding.failing) == 0:
             return pattern_again, finding
         # What the audit proved on its way is not lost.
