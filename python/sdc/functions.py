@@ -125,14 +125,7 @@ def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.
         where = keywords.pop("where", "sdc")
         table = _table(system.values)
         try:
-            cells = _drop_empty(table)
-            # What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an
-            # audit of the part must not ask for more than the whole was given.
-            keywords |= {
-                "attackers": "singletons" if "contributor" in cells.column_names else "outsider",
-                "pinning": False,
-            }
-            result = method(cells, _table(links.values), **keywords)
+            result = method(_drop_empty(table), _table(links.values), **keywords)
         except engine.EngineError as error:
             raise RefusedSystem(f"{where}: {_in_words(error, table)}") from None
         rows.append(
