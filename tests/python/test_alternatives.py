@@ -245,7 +245,8 @@ def test_an_unknown_method_is_refused(alternatives):
         path,
         "{{ config(access='protected', meta={'sdc_role': 'protected', 'sdc_method': 'magic', "
         "'sdc_rules': {'threshold': 3}, 'sdc_rule_set': 'business_counts'}) }}\n"
-        "select *, 'safe' as shops_status, 'safe' as turnover_status "
+        "select *, 'safe' as shops_status, 'safe' as turnover_status, "
+        "cast(null as varchar) as shops_reliability, cast(null as varchar) as turnover_reliability "
         "from {{ ref('int_controlled__cells') }}",
     )
     refused(alternatives, ["int_controlled__protected", "pub_controlled"], "declares the method magic")

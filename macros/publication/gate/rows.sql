@@ -34,11 +34,11 @@ select
             then '{{ measure }} is shown for a suppressed cell: ' || {{ name_of_row }}
         when cell.{{ measure }}_status <> 'safe' and row_read.{{ measure }}_marker is distinct from '[c]'
             then '{{ measure }} lacks the marker [c]: ' || {{ name_of_row }}
+        when cell.{{ measure }}_status = 'safe' and row_read.{{ measure }} is distinct from cell.{{ measure }}
+            then '{{ measure }} is not the value of the cell: ' || {{ name_of_row }}
         when cell.{{ measure }}_status = 'safe'
             and row_read.{{ measure }}_marker is distinct from case when cell.{{ measure }}_reliability = 'low' then '[u]' end
             then '{{ measure }} has a marker it should not have, or lacks [u]: ' || {{ name_of_row }}
-        when cell.{{ measure }}_status = 'safe' and row_read.{{ measure }} is distinct from cell.{{ measure }}
-            then '{{ measure }} is not the value of the cell: ' || {{ name_of_row }}
         {%- endfor %}
         {%- for measure in derived %}
         when not cell.{{ measure }}_is_safe and row_read.{{ measure }} is not null
