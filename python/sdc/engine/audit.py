@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdc.engine.certify import COVER, certify
-from sdc.engine.insiders import Insiders, computed, solutions
+from sdc.engine.circuits import certify_by_basis
+from sdc.engine.insiders import Insiders, computed
 from sdc.engine.intervals import interval
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED, V_SAFE
 from sdc.engine.pattern import Pattern
 from sdc.engine.pinning import pinned
 from sdc.engine.system import System
-from sdc.engine.view import View
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,11 +62,12 @@ def examine(
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
     cells = np.flatnonzero(pattern.suppressed)
-    view = View.paired(system, pattern.suppressed)
-    if not intervals:
+    view = pattern.space().view
+    if not intervals and len(pattern.unmet()):
+        certify_by_basis(pattern, deadline)
         certify(pattern, view, COVER, deadline=deadline, threads=threads)
     if intervals or len(pattern.unmet()):
-        view = View.rigid(system, pattern.suppressed)
+        view = pattern.space().rigid(system)
         if not intervals:
             certify(pattern, view, deadline=deadline, threads=threads)
     low, high = -pattern.down[cells], pattern.up[cells]
@@ -107,14 +108,13 @@ def _examine_insiders(
     if not attackers or len(cells) == 0:
         return []
     system, pairs = pattern.system, []
-    view = View.paired(system, pattern.suppressed)
-    rows = solutions(attackers, view, pattern.suppressed)
+    space = pattern.space()
     for number, insiders in enumerate(attackers, 1):
         safe = verdict == V_SAFE
-        if rows is None:
+        if space.basis is None:
             open_, code = system.primary[cells], V_NOT_EXAMINED
         else:
-            harmed, who = computed(insiders, view, rows, pattern.suppressed, system.primary)
+            harmed, who = computed(insiders, space.view, space.basis, pattern.suppressed, system.primary)
             open_, code = np.isin(cells, harmed), V_EXACT
             pairs += [
                 (cell, insiders.known(insider, pattern.suppressed))
@@ -132,9 +132,8 @@ def _examine_insiders(
 
 def replay(pattern: Pattern) -> Pattern:
     """A fresh pattern whose proofs are those of `pattern`, each checked again against the relations."""
-    fresh = Pattern(pattern.system, pattern.suppressed)
-    for cells, displacement in pattern.points:
-        fresh.add_point(cells, displacement)
+    fresh = pattern.bare()
+    fresh.add_points(pattern.points)
     return fresh
 
 

@@ -216,5 +216,4 @@ def _certify_batch(
         return ahead.points
 
     for points in in_threads(solve, batch, threads):
-        for point in points:
-            pattern.record(*point)
+        pattern.record(points)

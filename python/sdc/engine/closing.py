@@ -11,16 +11,15 @@ import time
 import numpy as np
 
 from sdc.engine.errors import EngineError, named
-from sdc.engine.insiders import Insiders, computed, solutions
+from sdc.engine.insiders import Insiders, computed
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.thin import superfluous
-from sdc.engine.view import View
 
 # Rounds of elimination and repair; what a round breaks for others is the next one's work, and ends soon.
 ROUNDS = 30
-# Thinning ends with a round that publishes less than this part of the secondaries.
-WORTHWHILE = 0.01
+# From so many pairs on each is repaired with what its first neighbourhood offers.
+MANY = 1000
 
 
 def close(
@@ -33,40 +32,36 @@ def close(
 ) -> None:
     """Suppress until no primary follows from the relations for an outsider or an insider.
 
-    With `thinning` secondaries that no primary needs against that are published on the way; that is for systems without
-    levels. Raises EngineError naming the cells when nothing protects them, when `deadline` (time.monotonic) passes, and
-    when elimination runs out of work.
+    With `thinning` secondaries that no primary needs against that are published, once nothing follows; that is for
+    systems without levels. Raises EngineError naming the cells when nothing protects them, when `deadline`
+    (time.monotonic) passes, and when elimination runs out of work.
     """
-    system = pattern.system
-    kept = np.zeros(system.n, dtype=bool)
     for _ in range(ROUNDS):
-        view = View.paired(system, pattern.suppressed)
-        rows = solutions(attackers, view, pattern.suppressed)
-        if rows is None:
+        if pattern.space().basis is None:
             raise EngineError("suppress: the relations are too entangled for exact elimination; nothing was suppressed")
-        work = _given_away(pattern, view, rows, attackers)
-        gone = superfluous(pattern, view, rows, attackers, kept) if thinning else np.zeros(0, dtype=np.int64)
-        pattern.suppressed[gone] = False
-        repair_pairs(pattern, repairer, work, deadline)
-        thinning = len(gone) >= max(1.0, WORTHWHILE * float((pattern.suppressed & ~system.primary).sum()))
-        if len(work) == len(gone) == 0:
+        work = _given_away(pattern, attackers)
+        if work:
+            repair_pairs(pattern, repairer, work, deadline)
+            continue
+        gone = superfluous(pattern, attackers) if thinning else np.zeros(0, dtype=np.int64)
+        if len(gone) == 0:
             return
-    bad = system.cell_id[sorted({cell for cell, _ in work})]
+        pattern.suppressed[gone] = False
+        thinning = False
+    bad = pattern.system.cell_id[sorted({cell for cell, _ in work})]
     raise EngineError(
         f"suppress: cells {named(bad)}: no suppression found protects them; nothing was suppressed", cells=bad
     )
 
 
-def _given_away(
-    pattern: Pattern, view: View, rows: np.ndarray, attackers: tuple[Insiders, ...]
-) -> list[tuple[int, np.ndarray]]:
+def _given_away(pattern: Pattern, attackers: tuple[Insiders, ...]) -> list[tuple[int, np.ndarray]]:
     """Pairs of a primary that follows and the cells one must know for it (none for an outsider)."""
-    system = pattern.system
+    system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
     nobody = np.zeros(0, dtype=np.int64)
-    exact = (view.column < 0) | ~np.append(rows.any(axis=1), True)[view.column]
+    exact = np.append(basis.determined, True)[view.column]
     work = [(int(cell), nobody) for cell in np.flatnonzero(system.primary & exact)]
     for insiders in attackers:
-        cells, who = computed(insiders, view, rows, pattern.suppressed, system.primary)
+        cells, who = computed(insiders, view, basis, pattern.suppressed, system.primary)
         known = {insider: insiders.known(insider, pattern.suppressed) for insider in np.unique(who).tolist()}
         work += [(cell, known[insider]) for cell, insider in zip(cells.tolist(), who.tolist(), strict=True)]
     return work
@@ -88,7 +83,7 @@ def repair_pairs(
         moved += [set(cells.tolist()) for cells, _ in pattern.points[start + len(moved) :]]
         if any(cell in cells and cells.isdisjoint(known.tolist()) for cells in moved):
             continue
-        if not repairer.repair_against(cell, known):
+        if not repairer.repair_against(cell, known, compare=len(work) < MANY):
             bad = system.cell_id[[cell]]
             others = f" against who knows cells {named(system.cell_id[known])}" if len(known) else ""
             raise EngineError(

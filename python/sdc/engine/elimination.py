@@ -1,43 +1,201 @@
-"""Which suppressed cells the relations determine: exact sparse elimination modulo a prime.
+"""All solutions of `matrix @ d = 0`: a sparse basis in whole numbers, by exact elimination.
 
-A cell is exactly computable from published cells iff it is zero in every solution d of `A d = 0` over the suppressed
-cells. One solution is drawn at random modulo the Mersenne prime 2^61 - 1: a determined cell is zero in it always, any
-other cell with probability 2^-61. No floating-point threshold is involved. Pivots are chosen as by Markowitz (1957):
-the column in fewest rows, there the shortest row; on table relations this leaves little fill-in.
+The solutions over the suppressed cells are what an attacker cannot tell apart by the relations alone. A cell is exactly
+computable from published cells iff it is zero in every one of them, and what an insider computes is a question about
+the rows of a basis (`insiders`). On table relations a basis is very sparse: a dozen cells a vector, nearly all -1 or 1.
+
+Elimination takes many pivots at once. Entries of -1 and 1 whose rows and columns do not meet are pivots of one round,
+cheapest first as by Markowitz (1957), and a round is one product of sparse integer matrices; no number is rounded.
+What has no such entries, or would grow large, is eliminated one pivot at a time modulo a prime; solutions are then
+known modulo that prime, and a number that is zero modulo it and not zero has a probability of 2^-31.
 """
 
 from __future__ import annotations
 
 import heapq
-import random
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import scipy.sparse as sp
 
-PRIME = (1 << 61) - 1
-# Give up when elimination has rewritten this many entries: the caller then knows nothing.
-WORK = 40_000_000
+PRIME = (1 << 31) - 1
+# Give up when elimination has written this many entries: the caller then knows nothing.
+WORK = 60_000_000
+# Larger coefficients are left to the modular part.
+LARGEST = 1 << 20
+# A row that is no row of whole numbers may be one when multiplied by one of these.
+FACTORS = (1, 2, 3, 4, 6, 12, 60, 1024)
+# Ties between pivots of one cost are broken by a number below this, spread over the matrix.
+TIES = 1 << 20
 
 
-def residues(data: np.ndarray, prime: int = PRIME) -> list[int]:
-    """Coefficients as residues; a double is a fraction with a power of two below, so this is exact."""
-    out = {}
-    for number in np.unique(data):
-        fraction = Fraction(float(number))
-        out[float(number)] = fraction.numerator * pow(fraction.denominator, -1, prime) % prime
-    return [out[number] for number in data.tolist()]
+@dataclass(frozen=True)
+class Basis:
+    """Solutions of `matrix @ d = 0`, as the columns of `vectors` (CSR int64, [unknowns, dimension], sorted indices).
+
+    `whole` bool[dimension] marks columns that are solutions in whole numbers; the others are solutions modulo PRIME,
+    with residues between -PRIME/2 and PRIME/2.
+    """
+
+    vectors: sp.csr_matrix
+    whole: np.ndarray
+
+    @property
+    def determined(self) -> np.ndarray:
+        """Mask of unknowns that are zero in every solution."""
+        return np.diff(self.vectors.indptr) == 0
+
+    def project(self, draws: int) -> np.ndarray:
+        """Random combinations of the columns modulo PRIME, int64[unknowns, draws]; the same at every call."""
+        weights = np.random.default_rng(0).integers(1, PRIME, (self.vectors.shape[1], draws))
+        low, high = self.vectors.copy(), self.vectors.copy()
+        # Halves of 16 bits, so that sums of products stay within 64.
+        low.data = ((low.data + (1 << 15)) & 0xFFFF) - (1 << 15)
+        high.data = (high.data - low.data) >> 16
+        out = (low @ weights) % PRIME
+        if high.data.any():
+            out = (out + ((high @ weights) % PRIME << 16)) % PRIME
+        return out
 
 
-def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK, prime: int = PRIME) -> list[list[int]] | None:
-    """Random solutions of `matrix @ d = 0` modulo `prime`, one entry per column; None if `work` ran out."""
-    columns = matrix.shape[1]
-    starts, index, data = matrix.indptr.tolist(), matrix.indices.tolist(), residues(matrix.data, prime)
+def basis(matrix: sp.csr_matrix, work: int = WORK, turn: int = 0) -> Basis | None:
+    """A basis of the solutions of `matrix @ d = 0`; None if elimination would write more than `work` entries.
+
+    In another `turn` pivots of one cost are taken in another order, which gives other vectors.
+    """
+    whole = _whole_rows(matrix)
+    steps, columns, exact = [], np.arange(matrix.shape[1]), whole is not None
+    if exact:
+        found = _rounds(whole, work, turn)
+        if found is None:
+            return None
+        steps, columns, core = found
+        residues, exact = core.data % PRIME, core.nnz == 0
+    else:
+        core, residues = matrix.tocsr(), _residues(matrix.data)
+    if core.nnz:
+        vectors = _modular(core, residues.tolist(), work)
+        if vectors is None:
+            return None
+    else:
+        vectors = sp.identity(len(columns), dtype=np.int64, format="csr")
+    for pivots, rest, top in reversed(steps):
+        expressed = (top @ vectors).tocsr()
+        if np.abs(expressed.data).max(initial=0) > PRIME // 2:
+            expressed.data, exact = _symmetric(expressed.data), False
+        order = np.argsort(np.concatenate((rest, pivots)))
+        vectors = sp.vstack((vectors, expressed), format="csr")[order]
+        if vectors.nnz > work:
+            return None
+    vectors.eliminate_zeros()
+    vectors.sort_indices()
+    if exact:
+        return Basis(vectors, np.ones(vectors.shape[1], dtype=bool))
+    return _lifted(vectors, whole)
+
+
+def _whole_rows(matrix: sp.csr_matrix) -> sp.csr_matrix | None:
+    """The same relations with whole coefficients, each row multiplied by one of FACTORS; None where that is not it."""
+    matrix = matrix.tocsr()
+    lengths = np.diff(matrix.indptr)
+    row = np.repeat(np.arange(matrix.shape[0]), lengths)
+    data = matrix.data.copy()
+    open_ = np.ones(matrix.shape[0], dtype=bool)
+    for factor in FACTORS:
+        scaled = matrix.data * factor
+        odd = np.abs(scaled - np.round(scaled)) > 1e-9
+        good = open_ & (np.bincount(row[odd], minlength=len(open_)) == 0)
+        data[good[row]] = np.round(scaled[good[row]])
+        open_ &= ~good
+        if not open_.any():
+            break
+    if open_[lengths > 0].any() or np.abs(data).max(initial=0) > LARGEST:
+        return None
+    out = sp.csr_matrix((data.astype(np.int64), matrix.indices, matrix.indptr), shape=matrix.shape)
+    out.eliminate_zeros()
+    return out
+
+
+def _rounds(
+    matrix: sp.csr_matrix, work: int, turn: int
+) -> tuple[list[tuple[np.ndarray, np.ndarray, sp.csr_matrix]], np.ndarray, sp.csr_matrix] | None:
+    """Eliminate by rounds: (steps, columns left, the matrix left over them), None if `work` ran out.
+
+    Each step (pivots, rest, top) says that the unknowns `pivots` are `top @ d[rest]`.
+    """
+    columns = np.arange(matrix.shape[1])
+    steps = []
+    cap = 0
+    while matrix.nnz and np.abs(matrix.data).max() <= LARGEST:
+        row, column, sign, cap = _pivots(matrix, cap, turn)
+        if len(row) == 0:
+            break
+        pivot_row, pivot_column = np.zeros(matrix.shape[0], bool), np.zeros(matrix.shape[1], bool)
+        pivot_row[row], pivot_column[column] = True, True
+        rest = np.flatnonzero(~pivot_column)
+        top = sp.diags_array(-sign, dtype=np.int64) @ matrix[row][:, rest]
+        below = matrix[np.flatnonzero(~pivot_row)]
+        steps.append((columns[column], columns[rest], top.tocsr()))
+        columns = columns[rest]
+        matrix = (below[:, rest] + below[:, column] @ top).tocsr()
+        matrix.eliminate_zeros()
+        matrix = matrix[np.diff(matrix.indptr) > 0]
+        work -= matrix.nnz // 8 + top.nnz
+        if work < 0:
+            return None
+    return steps, columns, matrix
+
+
+def _pivots(matrix: sp.csr_matrix, cap: int, turn: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Entries (rows, columns, signs) of -1 and 1 that can be pivots of one round, and the cost they may have.
+
+    No pivot's row meets another pivot's column. Costs are those of Markowitz, up to about twice the least.
+    """
+    lengths = np.diff(matrix.indptr)
+    row, column = np.repeat(np.arange(matrix.shape[0]), lengths), matrix.indices.astype(np.int64)
+    users = np.bincount(column, minlength=matrix.shape[1])
+    entry = np.flatnonzero(np.abs(matrix.data) == 1)
+    nothing = np.zeros(0, dtype=np.int64)
+    if len(entry) == 0:
+        return nothing, nothing, nothing, cap
+    cost = (lengths[row[entry]].astype(np.int64) - 1) * (users[column[entry]] - 1)
+    cap = max(cap, 2 * int(cost.min()) + 2)
+    entry, cost = entry[cost <= cap], cost[cost <= cap]
+    spread = (row[entry] * 2654435761 + column[entry] * 40503) % TIES
+    key = cost * TIES + spread * (7918 * turn + 1) % TIES
+    first_of_row = np.full(matrix.shape[0], np.iinfo(np.int64).max)
+    first_of_column = np.full(matrix.shape[1], np.iinfo(np.int64).max)
+    np.minimum.at(first_of_row, row[entry], key)
+    np.minimum.at(first_of_column, column[entry], key)
+    best = (key == first_of_row[row[entry]]) & (key == first_of_column[column[entry]])
+    entry, key = entry[best], key[best]
+    # Equal keys in one row or column are possible: the first of them counts.
+    for side in (row, column):
+        chosen = np.unique(side[entry], return_index=True)[1]
+        entry, key = entry[chosen], key[chosen]
+    rank = np.empty(len(entry), dtype=np.int64)
+    rank[np.lexsort((entry, key))] = np.arange(len(entry))
+    of_row, of_column = np.full(matrix.shape[0], -1), np.full(matrix.shape[1], -1)
+    of_row[row[entry]], of_column[column[entry]] = np.arange(len(entry)), np.arange(len(entry))
+    one, two = of_row[row], of_column[column]
+    meet = (one >= 0) & (two >= 0) & (one != two)
+    one, two = one[meet], two[meet]
+    beaten = np.zeros(len(entry), dtype=bool)
+    beaten[np.where(rank[one] > rank[two], one, two)] = True
+    entry = entry[~beaten]
+    return row[entry], column[entry], matrix.data[entry], cap
+
+
+def _modular(matrix: sp.csr_matrix, residues: list[int], work: int) -> sp.csr_matrix | None:
+    """A basis modulo PRIME, one pivot at a time: the column in fewest rows, there the shortest row."""
+    count = matrix.shape[1]
+    starts, index = matrix.indptr.tolist(), matrix.indices.tolist()
     rows = [
-        dict(zip(index[begin:end], data[begin:end], strict=True))
+        {column: value for column, value in zip(index[begin:end], residues[begin:end], strict=True) if value}
         for begin, end in zip(starts, starts[1:], strict=False)
     ]
-    users: list[set[int]] = [set() for _ in range(columns)]
+    users: list[set[int]] = [set() for _ in range(count)]
     for number, row in enumerate(rows):
         for column in row:
             users[column].add(number)
@@ -57,91 +215,133 @@ def null_vectors(matrix: sp.csr_matrix, draws: int = 1, work: int = WORK, prime:
         used.discard(chosen)
         for other in pivot:
             users[other].discard(chosen)
-        if used:
-            inverse = pow(pivot[column], -1, prime)
-            rest = [(other, value) for other, value in pivot.items() if other != column]
-            work -= len(rest) * len(used)
-            if work < 0:
-                return None
-            for number in used:
-                row = rows[number]
-                factor = prime - row.pop(column) * inverse % prime
-                for other, value in rest:
-                    old = row.get(other)
+        factor = PRIME - pow(pivot.pop(column), -1, PRIME)
+        expressed = {other: value * factor % PRIME for other, value in pivot.items()}
+        work -= len(expressed) * (len(used) + 1)
+        if work < 0:
+            return None
+        for number in used:
+            row = rows[number]
+            factor = row.pop(column)
+            for other, value in expressed.items():
+                old = row.get(other)
+                new = (value * factor + (old or 0)) % PRIME
+                if new:
+                    row[other] = new
                     if old is None:
-                        row[other] = value * factor % prime
                         users[other].add(number)
-                    else:
-                        new = (old + value * factor) % prime
-                        if new:
-                            row[other] = new
-                        else:
-                            del row[other]
-                            users[other].discard(number)
-            used.clear()
-        pivots.append((column, pivot))
+                elif old is not None:
+                    del row[other]
+                    users[other].discard(number)
+        used.clear()
+        pivots.append((column, expressed))
     dependent = {column for column, _ in pivots}
-    free = [column for column in range(columns) if column not in dependent]
-    terms = []
-    for column, pivot in reversed(pivots):
-        factor = prime - pow(pivot.pop(column), -1, prime)
-        terms.append((column, factor, list(pivot.items())))
-    solutions = []
-    for seed in range(draws):
-        rng = random.Random(seed)
-        solution = [0] * columns
-        for column in free:
-            solution[column] = rng.randrange(1, prime)
-        for column, factor, items in terms:
-            total = 0
-            for other, value in items:
-                total += value * solution[other]
-            solution[column] = total * factor % prime
-        solutions.append(solution)
-    return solutions
+    free = [column for column in range(count) if column not in dependent]
+    solved: list[dict[int, int]] = [{} for _ in range(count)]
+    for place, column in enumerate(free):
+        solved[column] = {place: 1}
+    for column, expressed in reversed(pivots):
+        row = solved[column]
+        for other, value in expressed.items():
+            work -= len(solved[other])
+            for place, number in solved[other].items():
+                row[place] = (row.get(place, 0) + value * number) % PRIME
+        if work < 0:
+            return None
+    lengths = [len(row) for row in solved]
+    data = np.fromiter((value for row in solved for value in row.values()), np.int64, sum(lengths))
+    indices = np.fromiter((place for row in solved for place in row), np.int64, sum(lengths))
+    indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    return sp.csr_matrix((_symmetric(data), indices, indptr), shape=(count, len(free)))
 
 
-def determined(matrix: sp.csr_matrix, work: int = WORK) -> np.ndarray | None:
-    """Mask [columns] of unknowns that `matrix @ d = 0` forces to zero; None if `work` ran out."""
-    solutions = null_vectors(matrix, work=work)
-    return None if solutions is None else np.fromiter((value == 0 for value in solutions[0]), bool, len(solutions[0]))
+def _residues(data: np.ndarray) -> np.ndarray:
+    """Coefficients as residues; a double is a fraction with a power of two below, so this is exact."""
+    numbers, place = np.unique(data, return_inverse=True)
+    fractions = [Fraction(float(number)) for number in numbers]
+    known = [fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME for fraction in fractions]
+    return np.array(known, dtype=np.int64)[place.reshape(-1)]
 
 
-def rigid_classes(matrix: sp.csr_matrix, work: int = WORK) -> tuple[np.ndarray, np.ndarray] | None:
-    """Unknowns that every solution moves in a fixed proportion: (class [columns], ratio to the class [columns]).
+def _symmetric(data: np.ndarray) -> np.ndarray:
+    """Residues between -PRIME/2 and PRIME/2."""
+    data = data % PRIME
+    return np.where(data > PRIME // 2, data - PRIME, data)
+
+
+def _lifted(vectors: sp.csr_matrix, matrix: sp.csr_matrix | None) -> Basis:
+    """The basis with columns multiplied so that their residues are small, and told whole where that solves `matrix`."""
+    by_column = vectors.tocsc()
+    columns = by_column.shape[1]
+    owner = np.repeat(np.arange(columns), np.diff(by_column.indptr))
+    original = by_column.data.copy()
+    small = np.zeros(columns, dtype=bool)
+    for factor in FACTORS:
+        scaled = _symmetric(original * factor)
+        good = ~small & (np.bincount(owner[np.abs(scaled) > LARGEST], minlength=columns) == 0)
+        by_column.data[good[owner]] = scaled[good[owner]]
+        small |= good
+    by_column.data[~small[owner]] = original[~small[owner]]
+    whole = np.zeros(columns, dtype=bool)
+    if matrix is not None and small.any():
+        rest = (matrix @ by_column[:, small]).tocsc()
+        rest.eliminate_zeros()
+        whole[np.flatnonzero(small)[np.diff(rest.indptr) == 0]] = True
+    out = by_column.tocsr()
+    out.sort_indices()
+    return Basis(out, whole)
+
+
+def kinds(rows: np.ndarray) -> np.ndarray:
+    """Number of each row's class of proportional rows modulo PRIME, -1 for rows of zeros; in order of first rows."""
+    lead = np.where(rows[:, 0] != 0, rows[:, 0], rows[:, -1])
+    scaled = rows * inverse(lead)[:, None] % PRIME
+    order = np.lexsort(scaled.T)
+    new = np.append(True, (np.diff(scaled[order], axis=0) != 0).any(axis=1))[: len(order)]
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.cumsum(new) - 1
+    group[(rows == 0).all(axis=1)] = -1
+    return _by_first(group)
+
+
+def _by_first(group: np.ndarray) -> np.ndarray:
+    """The same groups numbered 0, 1, ... by their first member; -1 stays."""
+    inside = np.flatnonzero(group >= 0)
+    _, first, number = np.unique(group[inside], return_index=True, return_inverse=True)
+    place = np.empty(len(first), dtype=np.int64)
+    place[np.argsort(first)] = np.arange(len(first))
+    out = np.full(len(group), -1, dtype=np.int64)
+    out[inside] = place[number.reshape(-1)]
+    return out
+
+
+def inverse(numbers: np.ndarray) -> np.ndarray:
+    """Inverses modulo PRIME by Fermat's theorem; 0 for 0."""
+    out, base, exponent = np.ones_like(numbers), numbers % PRIME, PRIME - 2
+    while exponent:
+        if exponent & 1:
+            out = out * base % PRIME
+        base = base * base % PRIME
+        exponent >>= 1
+    return np.where(numbers == 0, 0, out)
+
+
+def rigid_classes(found: Basis) -> tuple[np.ndarray, np.ndarray]:
+    """Unknowns that every solution moves in a fixed proportion: (class [unknowns], ratio to the class [unknowns]).
 
     Class -1 marks determined unknowns. Classes are numbered by their first member, whose ratio is 1. Members whose
-    ratio is no fraction of small terms form classes of their own, which is only less of a help. None if `work` ran out.
+    solutions are known modulo PRIME only form classes of their own, which is only less of a help.
     """
-    solutions = null_vectors(matrix, 2, work)
-    if solutions is None:
-        return None
-    number = np.full(matrix.shape[1], -1, dtype=np.int64)
-    ratio = np.zeros(matrix.shape[1])
-    first: dict[int, tuple[int, int]] = {}
-    classes = 0
-    for column, (one, two) in enumerate(zip(*solutions, strict=True)):
-        if one == 0 and two == 0:
-            continue
-        inverse = pow(one, -1, PRIME)
-        known = first.setdefault(two * inverse % PRIME, (classes, inverse))
-        value = _small_fraction(one * known[1] % PRIME)
-        if known[0] == classes or value is None:
-            value = 1.0
-            number[column] = classes
-            classes += 1
-        else:
-            number[column] = known[0]
-        ratio[column] = value
+    vectors = found.vectors
+    number = kinds(found.project(3))
+    inside = np.flatnonzero(number >= 0)
+    lead = vectors.indptr[inside]
+    certain = found.whole[vectors.indices[lead]]
+    number[inside[~certain]] = number.max(initial=-1) + 1 + np.arange(np.count_nonzero(~certain))
+    number = _by_first(number)
+    ratio = np.zeros(len(number))
+    first = np.full(int(number.max(initial=-1)) + 1, len(number), dtype=np.int64)
+    np.minimum.at(first, number[inside], inside)
+    leader = first[number[inside]]
+    ratio[inside] = vectors.data[lead] / vectors.data[vectors.indptr[leader]]
     return number, ratio
-
-
-def _small_fraction(residue: int) -> float | None:
-    """The number p/q with |p| <= 64 and q <= 12 that has this residue, or None."""
-    for denominator in range(1, 13):
-        numerator = residue * denominator % PRIME
-        if numerator > PRIME // 2:
-            numerator -= PRIME
-        if abs(numerator) <= 64:
-            return numerator / denominator
-    return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
+from sdc.engine.circuits import certify_by_basis
 from sdc.engine.closing import close, repair_pairs
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
@@ -112,8 +113,10 @@ class Work:
 
     def certify(self, rounds: tuple[tuple[int, bool], ...] = COVER) -> None:
         """Prove what blocks can prove of the pattern as it stands."""
-        view = View.paired(self.pattern.system, self.pattern.suppressed)
-        certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
+        certify_by_basis(self.pattern, self.deadline)
+        if len(self.pattern.unmet()):
+            view = View.paired(self.pattern.system, self.pattern.suppressed)
+            certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""

@@ -3,9 +3,8 @@
 The sole contributor of a suppressed cell knows its value, so that cell is no protection against it (Handbook on
 Statistical Disclosure Control, 2nd ed., ch. 4: singletons). An insider who knows the cells K computes cell i iff every
 solution of `A d = 0` over the suppressed cells that is zero on K is zero at i: iff row i of a basis of solutions lies
-in the span of the rows K. Random solutions modulo a prime stand for the basis, as in `elimination`: more of them than
-K has rows decide it with an error probability of about one in two thousand million, and an error reports a leak too
-many.
+in the span of the rows K. For one known cell the rows must be proportional, which random combinations of the basis
+modulo a prime decide for all cells at once; an error, of a probability of about 2^-60 a pair, reports a leak too many.
 """
 
 from __future__ import annotations
@@ -13,14 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
-from sdc.engine import elimination
-from sdc.engine.errors import EngineError
-from sdc.engine.view import View
-
-PRIME = (1 << 31) - 1
-# Insiders who know more columns than this are examined by an elimination of their own.
-JOINT = 7
+from sdc.engine.elimination import PRIME, Basis, inverse, kinds
+from sdc.engine.view import View, gather
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,6 @@ def known_sets(insiders: Insiders, cells: np.ndarray) -> list[np.ndarray]:
     return np.split(known, np.flatnonzero(np.diff(insiders.knows[known])) + 1) if len(known) else []
 
 
-def solutions(attackers: tuple[Insiders, ...], view: View, suppressed: np.ndarray) -> np.ndarray | None:
-    """Random solutions modulo PRIME, int64[columns, draws], enough of them for `computed`; None if work ran out.
-
-    A column whose row is zero is determined by the relations alone.
-    """
-    draws = 3
-    for insiders in attackers:
-        counts = _knowledge(insiders, view, suppressed)[2]
-        draws = max(draws, int(counts[counts <= JOINT].max(initial=0)) + 1)
-    found = elimination.null_vectors(view.by_relation, draws, prime=PRIME)
-    return None if found is None else np.array(found, dtype=np.int64).T.reshape(view.columns, draws)
-
-
 def _knowledge(
     insiders: Insiders, view: View, suppressed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -72,15 +54,15 @@ def _knowledge(
 
 
 def computed(
-    insiders: Insiders, view: View, rows: np.ndarray, suppressed: np.ndarray, primary: np.ndarray
+    insiders: Insiders, view: View, basis: Basis, suppressed: np.ndarray, primary: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (primary cells, insiders that compute them), ordered by cell.
 
-    `view` holds classes of the suppressed cells, `rows` its random `solutions`. Cells that the relations alone
-    determine are not reported: they are open to everybody. Raises EngineError where elimination ran out of work.
+    `view` holds classes of the suppressed cells, `basis` the solutions of its relations. Cells that the relations alone
+    determine are not reported: they are open to everybody.
     """
     harmed = np.flatnonzero(suppressed & primary & (view.column >= 0))
-    harmed = harmed[rows[view.column[harmed]].any(axis=1)]
+    harmed = harmed[~basis.determined[view.column[harmed]]]
     who, starts, counts, column = _knowledge(insiders, view, suppressed)
     if len(who) == 0 or len(harmed) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
@@ -88,14 +70,16 @@ def computed(
     unit = np.full(int(insiders.knows.max()) + 1, -1, dtype=np.int64)
     unit[insiders.knows[knowing]] = insiders.unit[knowing]
     single = counts == 1
-    cells, found = _alone(who[single], column[starts[single]], rows, harmed, view, insiders, unit)
+    cells, found = _alone(who[single], column[starts[single]], basis.project(3), harmed, view, insiders, unit)
+    by_vector = basis.vectors.tocsc()
+    order = harmed[np.argsort(view.column[harmed], kind="stable")]
+    holds = view.column[order]
     for position in np.flatnonzero(~single):
         columns = column[starts[position] : starts[position] + counts[position]]
-        if counts[position] <= JOINT:
-            zero = _in_span(rows, columns)
-        else:
-            zero = _follows(view, columns)
-        open_ = harmed[zero[view.column[harmed]] & (insiders.unit[harmed] != unit[who[position]])]
+        follows = _follow(basis.vectors, by_vector, columns)
+        first, last = np.searchsorted(holds, follows), np.searchsorted(holds, follows, side="right")
+        open_ = np.concatenate([order[begin:end] for begin, end in zip(first, last, strict=True)])
+        open_ = open_[insiders.unit[open_] != unit[who[position]]]
         cells.append(open_)
         found.append(np.full(len(open_), who[position]))
     cell, insider = np.concatenate(cells), np.concatenate(found)
@@ -103,16 +87,32 @@ def computed(
     return cell[order], insider[order]
 
 
-def _follows(view: View, columns: np.ndarray) -> np.ndarray:
-    """Mask of columns determined once `columns` are known, by an elimination of its own."""
-    rest = view.by_relation.copy()
-    rest.data[np.isin(rest.indices, columns)] = 0.0
-    rest.eliminate_zeros()
-    zero = elimination.determined(rest)
-    if zero is None:
-        raise EngineError("the relations are too entangled for exact elimination")
-    zero[columns] = True
-    return zero
+def _follow(vectors: sp.csr_matrix, by_vector: sp.csc_matrix, columns: np.ndarray) -> np.ndarray:
+    """Columns whose rows lie in the span of the rows `columns`, these among them, ascending."""
+    place, vector, known = gather(vectors, columns)
+    involved, at = np.unique(vector, return_inverse=True)
+    owner, row, value = gather(by_vector, involved)
+    near, of = np.unique(row, return_inverse=True)
+    # Only a row that has no entry elsewhere can be in the span.
+    inside = np.bincount(of) == np.diff(vectors.indptr)[near]
+    inside[np.searchsorted(near, columns[np.diff(vectors.indptr)[columns] > 0])] = True
+    if np.count_nonzero(inside) <= len(columns):
+        return near[inside]
+    kept = inside[of]
+    rows = np.zeros((np.count_nonzero(inside), len(involved)), dtype=np.int64)
+    rows[(np.cumsum(inside) - 1)[of[kept]], owner[kept]] = value[kept] % PRIME
+    lines = np.zeros((len(columns), len(involved)), dtype=np.int64)
+    lines[place, at] = known % PRIME
+    for number in range(len(lines)):
+        where = np.flatnonzero(lines[number])
+        if len(where) == 0:
+            continue
+        pivot = int(where[0])
+        line = lines[number] * int(inverse(lines[number, pivot : pivot + 1])[0]) % PRIME
+        for table in (lines[number + 1 :], rows):
+            used = np.flatnonzero(table[:, pivot])
+            table[used] = (table[used] - table[used, pivot][:, None] * line) % PRIME
+    return near[inside][~rows.any(axis=1)]
 
 
 def _alone(
@@ -137,47 +137,3 @@ def _alone(
     insider = who[np.arange(len(cell)) + np.repeat(first - before, times)]
     leak = insiders.unit[cell] != unit[insider]
     return [cell[leak]], [insider[leak]]
-
-
-def kinds(rows: np.ndarray) -> np.ndarray:
-    """Number of each row's class of proportional rows, -1 for rows of zeros."""
-    lead = np.where(rows[:, 0] != 0, rows[:, 0], rows[:, -1])
-    scaled = rows * _inverse(lead)[:, None] % PRIME
-    kind = np.unique(scaled, axis=0, return_inverse=True)[1].reshape(-1)
-    kind[(rows == 0).all(axis=1)] = -1
-    return kind
-
-
-def _inverse(numbers: np.ndarray) -> np.ndarray:
-    """Inverses modulo PRIME by Fermat's theorem; 0 for 0."""
-    out, base, exponent = np.ones_like(numbers), numbers % PRIME, PRIME - 2
-    while exponent:
-        if exponent & 1:
-            out = out * base % PRIME
-        base = base * base % PRIME
-        exponent >>= 1
-    return np.where(numbers == 0, 0, out)
-
-
-def _in_span(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Mask of rows in the span of the rows `columns`: orthogonal to a random vector that is orthogonal to these."""
-    basis = [rows[column].copy() for column in columns]
-    pivots: list[int] = []
-    reduced: list[np.ndarray] = []
-    for row in basis:
-        for pivot, other in zip(pivots, reduced, strict=True):
-            row = (row - row[pivot] * other) % PRIME
-        where = np.flatnonzero(row)
-        if len(where) == 0:
-            continue
-        pivot = int(where[0])
-        row = row * int(_inverse(row[pivot : pivot + 1])[0]) % PRIME
-        reduced = [(other - other[pivot] * row) % PRIME for other in reduced]
-        pivots.append(pivot)
-        reduced.append(row)
-    normal = np.random.default_rng(len(columns)).integers(1, PRIME, rows.shape[1])
-    for pivot, other in zip(pivots, reduced, strict=True):
-        rest = other.copy()
-        rest[pivot] = 0
-        normal[pivot] = -int((rest * normal % PRIME).sum()) % PRIME
-    return (rows * normal % PRIME).sum(axis=1) % PRIME == 0

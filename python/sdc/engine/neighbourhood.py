@@ -42,7 +42,7 @@ class Growth:
             if len(relations) == 0:
                 break
             owner, column, _ = gather(view.by_relation, relations)
-            length = np.diff(view.by_relation.indptr)[relations]
+            length = view.lengths[relations]
             first = ~_within(relations, self._seen)
             self._seen = np.sort(np.concatenate((self._seen, relations[first])))
             weights = np.stack(((times / length)[owner], first[owner].astype(float)))
@@ -63,7 +63,7 @@ class Growth:
             at = reached[open_]
             take = min(size - self._size, max(STEP, self._size // 2))
             if len(at) > take:
-                degree = np.diff(view.by_column.indptr)[at]
+                degree = view.degrees[at]
                 attraction = score[open_] * (touched[open_] / degree) ** 2
                 if self._charge is not None:
                     attraction = attraction / (1.0 + self._charge[at] / self._scale)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from sdc.engine.needs import V_SAFE, Needs
 from sdc.engine.system import System
-from sdc.engine.view import gather
+from sdc.engine.view import Space, gather
 
 # Entries of a solver's point below this part of its largest entry are rounding.
 NOISE = 1e-9
@@ -23,13 +23,15 @@ RESIDUAL = 1e-9
 ROUNDING = 1e-14
 # Denominators tried when a solver's point is cleaned: vertices of table polytopes have small ones.
 DENOMINATORS = (1.0, 2.0, 6.0, 60.0)
+# Points checked at a time, which bounds the memory.
+TOGETHER = 4000
 
 
 class Pattern:
     """Mutable state of suppression and audit.
 
     `suppressed` bool[n]; `up`, `down` float64[n] the proven displacements of each cell above and below its value;
-    `points` the displacements that prove them, each (cells ascending, displacement, scale up, scale down).
+    `points` the displacements that prove them, each (cells ascending, displacement).
     """
 
     def __init__(self, system: System, suppressed: np.ndarray | None = None) -> None:
@@ -37,14 +39,22 @@ class Pattern:
         self.needs = Needs.of(system)
         self.by_relation = system.A
         self.by_cell = system.A.tocsc()
+        self._magnitude = abs(system.A)
         self.suppressed = (system.suppressed if suppressed is None else suppressed).copy()
         self.room_up = np.maximum(system.upper - system.value, 0.0)
         self.room_down = np.maximum(system.value - system.lower, 0.0)
         self.up = np.zeros(system.n)
         self.down = np.zeros(system.n)
         self.points: list[tuple[np.ndarray, np.ndarray]] = []
+        self._space: tuple[np.ndarray, Space] | None = None
         self._unrelated = np.flatnonzero(np.diff(self.by_cell.indptr) == 0)
         self.recredit()
+
+    def space(self) -> Space:
+        """What the relations leave open of the pattern as it stands; kept until the pattern changes."""
+        if self._space is None or not np.array_equal(self._space[0], self.suppressed):
+            self._space = self.suppressed.copy(), Space.of(self.system, self.suppressed)
+        return self._space[1]
 
     def unmet(self, cells: np.ndarray | None = None) -> np.ndarray:
         """Suppressed cells (among `cells`), ascending, whose needs are not proven yet."""
@@ -75,13 +85,30 @@ class Pattern:
         cells, displacement = cells[order], displacement[order]
         if not self.suppressed[cells].all():
             return False
-        self.record(cells, displacement)
+        self.record([(cells, displacement)])
         return True
 
-    def record(self, cells: np.ndarray, displacement: np.ndarray) -> None:
-        """Take over a point that `add_point` of a shadow of this pattern has checked."""
-        self.points.append((cells, displacement))
-        self._credit(cells, displacement)
+    def add_points(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Record many displacements (cells ascending, displacement), but those that are not a proof."""
+        for begin in range(0, len(points), TOGETHER):
+            some = points[begin : begin + TOGETHER]
+            good = self._hold(some)
+            self.record([point for point, holds in zip(some, good.tolist(), strict=True) if holds])
+
+    def record(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Take over points that are proofs: `add_point` of a shadow of this pattern has checked them, say."""
+        self.points += points
+        self._credit(points)
+
+    def _hold(self, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Mask of points that move suppressed cells only and keep every relation."""
+        cells, displacement, owner, starts = _stacked(points)
+        shape = (self.system.n, len(points))
+        moves = sp.csc_matrix((displacement, cells, np.append(starts, len(cells))), shape=shape)
+        terms = (self._magnitude @ abs(moves)).tocsc()
+        missed = abs(self.by_relation @ moves) - RESIDUAL * terms
+        open_ = np.bincount(owner[~self.suppressed[cells]], minlength=len(points)) > 0
+        return ~open_ & (missed.max(axis=0).toarray().ravel() <= 0) & (np.diff(moves.indptr) > 0)
 
     def shadow(self) -> Pattern:
         """A copy that shares the suppressed cells and collects points of its own, for a thread to look ahead with."""
@@ -89,16 +116,24 @@ class Pattern:
         ahead.up, ahead.down, ahead.points = self.up.copy(), self.down.copy(), []
         return ahead
 
-    def _credit(self, cells: np.ndarray, displacement: np.ndarray) -> None:
-        """Widen the proven intervals by a checked displacement, in both directions."""
+    def bare(self) -> Pattern:
+        """A pattern of the same cells of which nothing is proven yet."""
+        fresh = Pattern(self.system, self.suppressed)
+        fresh._space = self._space
+        return fresh
+
+    def _credit(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Widen the proven intervals by checked displacements, each in both directions."""
+        if not points:
+            return
+        cells, displacement, owner, starts = _stacked(points)
+        size = np.abs(displacement)
         for direction in (displacement, -displacement):
             room = np.where(direction > 0, self.room_up[cells], self.room_down[cells])
-            scale = (room / np.abs(direction)).min()
-            if scale <= 0:
-                continue
-            reach = direction * min(scale, 1e9)
-            self.up[cells] = np.maximum(self.up[cells], reach)
-            self.down[cells] = np.maximum(self.down[cells], -reach)
+            scale = np.clip(np.minimum.reduceat(room / size, starts), 0.0, 1e9)
+            reach = direction * scale[owner]
+            np.maximum.at(self.up, cells, reach)
+            np.maximum.at(self.down, cells, -reach)
 
     def suppress(self, cells: np.ndarray) -> None:
         """Add cells to the pattern; everything proven stays proven."""
@@ -106,7 +141,11 @@ class Pattern:
 
     def forget(self) -> None:
         """Drop what was proven with the help of cells that have been published since."""
-        kept = [point for point in self.points if self.suppressed[point[0]].all()]
+        if not self.points:
+            return
+        cells, _, owner, _ = _stacked(self.points)
+        gone = np.bincount(owner[~self.suppressed[cells]], minlength=len(self.points)) > 0
+        kept = [point for point, lost in zip(self.points, gone.tolist(), strict=True) if not lost]
         if len(kept) < len(self.points):
             self.points = kept
             self.recredit()
@@ -126,8 +165,15 @@ class Pattern:
         # A cell in no relation is bounded by nothing but what the attacker knew before.
         self.up[self._unrelated] = self.room_up[self._unrelated]
         self.down[self._unrelated] = self.room_down[self._unrelated]
-        for cells, displacement in self.points:
-            self._credit(cells, displacement)
+        self._credit(self.points)
+
+
+def _stacked(points: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points end to end: (cells, displacement, number of the point, where each begins)."""
+    lengths = np.fromiter((len(cells) for cells, _ in points), np.int64, len(points))
+    owner = np.repeat(np.arange(len(points)), lengths)
+    cells = np.concatenate([cells for cells, _ in points])
+    return cells, np.concatenate([moves for _, moves in points]), owner, np.cumsum(lengths) - lengths
 
 
 def _clean(matrix: sp.csr_matrix, displacement: np.ndarray) -> np.ndarray | None:

@@ -159,8 +159,11 @@ class Repairer:
                 return False
         return bool(pattern.met(one)[0])
 
-    def repair_against(self, target: int, known: np.ndarray) -> bool:
-        """Suppress what keeps `target` from being exact to who knows the cells `known`; False if nothing does."""
+    def repair_against(self, target: int, known: np.ndarray, *, compare: bool = True) -> bool:
+        """Suppress what keeps `target` from being exact to who knows the cells `known`; False if nothing does.
+
+        With `compare` a second, larger neighbourhood is looked into for something cheaper.
+        """
         view, needs = self.view, self.pattern.needs
         column = int(view.column[target])
         held = np.unique(view.column[known])
@@ -169,11 +172,18 @@ class Repairer:
         step = float(needs.step[target]) / abs(float(view.ratio[target]))
         least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
         for sign, room in ((1.0, float(view.room_up[column])), (-1.0, float(view.room_down[column]))):
-            if room >= least * step and self._protect(column, [sign * min(step, room)], None, held):
+            if room >= least * step and self._protect(column, [sign * min(step, room)], None, held, compare):
                 return True
         return False
 
-    def _protect(self, column: int, amounts: list[float], largest: int | None, held: np.ndarray | None = None) -> bool:
+    def _protect(
+        self,
+        column: int,
+        amounts: list[float],
+        largest: int | None,
+        held: np.ndarray | None = None,
+        compare: bool = True,
+    ) -> bool:
         """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed).
 
         The columns `held` do not move.
@@ -200,7 +210,7 @@ class Repairer:
                     found = self._cheapest(columns, matrix, charge[columns], column, amount)
                     if found is not None and (best is None or found[0] < best[0]):
                         best = found
-            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
+            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE or not compare)):
                 break
         if best is None:
             return False

@@ -1,65 +1,188 @@
 """Publish superfluous secondaries, dearest first, keeping every primary's exact protection.
 
-Reverse elimination (compare Langsrud 2024), many cells at a time. A secondary s can be published unless a primary's
-row in a basis of the solutions of `A d = 0` is proportional to that of s (then it would follow exactly), or lies in the
-span of the rows of s and of a cell that an insider knows. Three random solutions modulo a prime decide both. Cells
-published together share no relation; what they break together all the same is for `closing` to repair.
+Reverse elimination (compare Langsrud 2024), on a basis of the solutions of `A d = 0`. A secondary s can be published
+unless a primary's row of the basis is proportional to that of s (then it would follow exactly), or lies in the span of
+the rows of s and of a cell that an insider knows. Publishing s leaves the solutions that are zero at s: one vector of
+the basis is eliminated, which changes the dozen rows it has entries in, so that the next secondary is judged by what
+is left.
 
 This looks at linear dependence only. Levels, whole numbers and prior bounds are the business of certificates and repair
-afterwards.
+afterwards; so are insiders who know several cells.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
-from sdc.engine.insiders import PRIME, Insiders, kinds
+from sdc.engine.elimination import PRIME, Basis, inverse, kinds
+from sdc.engine.insiders import Insiders
 from sdc.engine.pattern import Pattern
 from sdc.engine.view import View, gather
 
-# Columns around a secondary in which insiders are looked for.
-NEAR = 1000
+# Secondaries looked at in one go, which bounds the memory.
+TOGETHER = 2000
 
 
-def superfluous(
-    pattern: Pattern, view: View, rows: np.ndarray, attackers: tuple[Insiders, ...], kept: np.ndarray
-) -> np.ndarray:
-    """Secondaries to publish, dearest first, no two of which share a relation; those that follow exactly among them.
+def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray:
+    """Secondaries that can be published together; those that follow exactly are among them.
 
-    `view` holds classes of the suppressed cells and `rows` its random solutions (`insiders.solutions`). Cells of the
-    mask `kept` [n] are not tried; those found to be needed are entered there, for publishing others cannot change
-    it; and so are the cells returned, for what has to be suppressed again is needed.
+    The pattern's space must have a basis.
     """
-    system = pattern.system
-    rows = rows[:, :3]
-    exact = np.flatnonzero(pattern.suppressed & ~system.primary & (view.column < 0))
-    kind = kinds(rows)
-    has_primary = np.zeros(view.columns, dtype=bool)
+    system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
     inside = pattern.suppressed & (view.column >= 0)
+    exact = np.flatnonzero(pattern.suppressed & ~system.primary & (view.column < 0))
+    solutions = Solutions(basis)
+    has_primary = np.zeros(view.columns, dtype=bool)
     has_primary[view.column[inside & system.primary]] = True
+    kind = kinds(solutions.rows)
     needed = np.zeros(int(kind.max(initial=-1)) + 2, dtype=bool)
     needed[kind[has_primary]] = True
     needed[-1] = False
-    tried = np.zeros(view.columns, dtype=bool)
-    tried[view.column[inside & kept]] = True
-    free = np.flatnonzero(~has_primary & ~needed[kind] & ~tried)
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
     foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
-    blocked = np.zeros(view.by_relation.shape[0], dtype=bool)
+    free = np.flatnonzero(~has_primary & ~needed[kind])
+    # What would expose a primary now will do so also when others have been published.
+    free = free[~_open_at_once(basis, solutions.rows, free, foreign)] if foreign else free
+    # As bytes, which are quick to look up one by one.
+    concerned = tuple(
+        np.logical_or.reduce(masks).tobytes() for masks in zip(*(side.concerned for side in foreign), strict=True)
+    )
     gone = []
-    for column in free[np.lexsort((free, -cost[free]))]:
-        touched = view.by_column.indices[view.by_column.indptr[column] : view.by_column.indptr[column + 1]]
-        if blocked[touched].any():
+    for column in free[np.lexsort((free, -cost[free]))].tolist():
+        if solutions.zero(column):
+            gone.append(column)
             continue
-        if kind[column] >= 0 and foreign and _opens(view, rows, int(column), touched, foreign):
-            kept[view.members(np.array([column]))[0]] = True
+        if solutions.exposes(column, has_primary) or (foreign and _opens(solutions, column, foreign, concerned)):
             continue
+        solutions.publish(column)
         gone.append(column)
-        near = np.unique(gather(view.by_relation, touched)[1])
-        blocked[gather(view.by_column, near)[1]] = True
-    gone = np.concatenate((exact, view.members(np.array(gone, dtype=np.int64))[0]))
-    kept[gone] = True
-    return gone
+    return np.concatenate((exact, view.members(np.array(gone, dtype=np.int64))[0]))
+
+
+class Solutions:
+    """A basis modulo PRIME that shrinks as unknowns are published.
+
+    `rows` int64[unknowns, 3] are random combinations of the vectors left: proportional where the rows of the basis are.
+    """
+
+    def __init__(self, basis: Basis) -> None:
+        self.rows = basis.project(3)
+        self._by_row = basis.vectors
+        self._by_vector = basis.vectors.tocsc()
+        # What has changed: entries of a row by vector, and the unknowns of a vector.
+        self._row: dict[int, dict[int, int]] = {}
+        self._support: dict[int, set[int]] = {}
+
+    def row(self, unknown: int) -> dict[int, int]:
+        """Entries of one unknown, by vector."""
+        found = self._row.get(unknown)
+        if found is None:
+            begin, end = self._by_row.indptr[unknown], self._by_row.indptr[unknown + 1]
+            found = dict(
+                zip(self._by_row.indices[begin:end].tolist(), self._by_row.data[begin:end].tolist(), strict=True)
+            )
+            self._row[unknown] = found
+        return found
+
+    def support(self, vector: int) -> set[int]:
+        """Unknowns that a vector moves."""
+        found = self._support.get(vector)
+        if found is None:
+            begin, end = self._by_vector.indptr[vector], self._by_vector.indptr[vector + 1]
+            found = self._support[vector] = set(self._by_vector.indices[begin:end].tolist())
+        return found
+
+    def zero(self, unknown: int) -> bool:
+        """Is the unknown determined by what is left?"""
+        return not self.row(unknown)
+
+    def _shortest(self, unknown: int) -> int:
+        """The vector through `unknown` that moves the fewest others."""
+        return min(self.row(unknown), key=lambda vector: (len(self.support(vector)), vector))
+
+    def exposes(self, unknown: int, harmed: np.ndarray) -> bool:
+        """Would publishing `unknown` determine one of the mask `harmed` [unknowns]?"""
+        near = np.fromiter(self.support(self._shortest(unknown)), np.int64)
+        near = near[harmed[near]]
+        at = np.broadcast_to(self.rows[unknown], (len(near), 3))
+        return bool(_proportional(self.rows[near], at).any())
+
+    def tied(self, unknown: int, harmed: bytes, known: bytes) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of unknowns that determine each other once `unknown` is published.
+
+        One of a pair is in the mask `harmed`, the other in the mask `known` (a byte an unknown).
+
+        Two rows are tied if what is left of them is proportional and not zero. One of them then has an entry in any
+        vector through `unknown`, and the other in any vector left in the first or in that one too.
+        """
+        vector = self._shortest(unknown)
+        row = self.row(unknown)
+        pivot = pow(row[vector] % PRIME, -1, PRIME)
+        support = self.support(vector)
+        factor = {other: self.row(other)[vector] * pivot % PRIME for other in support}
+        one, two = [], []
+        for other in sorted(support):
+            if other == unknown or not (harmed[other] or known[other]):
+                continue
+            entries = self.row(other)
+            left = [place for place in entries if place not in row]
+            if left:
+                through = min(left, key=lambda place: (len(self.support(place)), place))
+            else:
+                share = factor[other]
+                shared = (place for place in row if (entries.get(place, 0) - share * row[place]) % PRIME)
+                through = next(shared, None)
+                if through is None:
+                    continue
+            partners = self.support(through) | support
+            if not known[other]:
+                partners = [partner for partner in partners if known[partner]]
+            elif not harmed[other]:
+                partners = [partner for partner in partners if harmed[partner]]
+            one += [other] * len(partners)
+            two += partners
+        one, two = np.array(one, dtype=np.int64), np.array(two, dtype=np.int64)
+        if len(one) == 0:
+            return one, two
+        names = np.unique(np.concatenate((one, two)))
+        taken = np.array([factor.get(name, 0) for name in names.tolist()], dtype=np.int64)
+        rows = (self.rows[names] - taken[:, None] * self.rows[unknown] % PRIME) % PRIME
+        first, second = rows[np.searchsorted(names, one)], rows[np.searchsorted(names, two)]
+        tied = (one != two) & first.any(axis=1) & second.any(axis=1) & _proportional(first, second)
+        return one[tied], two[tied]
+
+    def publish(self, unknown: int) -> None:
+        """Keep the solutions that are zero at `unknown`."""
+        vector = self._shortest(unknown)
+        row = self.row(unknown)
+        pivot = pow(row.pop(vector) % PRIME, -1, PRIME)
+        support = self.support(vector)
+        support.discard(unknown)
+        others = np.fromiter(sorted(support), np.int64, len(support))
+        factors = []
+        for other in others.tolist():
+            entries = self.row(other)
+            factor = entries.pop(vector) * pivot % PRIME
+            factors.append(factor)
+            for place, value in row.items():
+                old = entries.get(place)
+                new = ((old or 0) - value * factor) % PRIME
+                if new:
+                    entries[place] = new
+                    if old is None:
+                        self.support(place).add(other)
+                elif old is not None:
+                    del entries[place]
+                    self.support(place).discard(other)
+        for place in row:
+            self.support(place).discard(unknown)
+        self.rows[others] = (
+            self.rows[others] - np.array(factors, dtype=np.int64)[:, None] * self.rows[unknown] % PRIME
+        ) % PRIME
+        self.rows[unknown] = 0
+        row.clear()
+        support.clear()
 
 
 class _Foreign:
@@ -78,27 +201,91 @@ class _Foreign:
         self._owner[view.column[mixed]] = -2
         self._owner[self._owner == -1] = -2
 
-    def pairs(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs among `columns`: (column of a primary, column that a stranger to it knows)."""
-        harmed, knowing = columns[self._owner[columns] > -3], columns[self._known[columns] >= 0]
-        pair = (self._owner[harmed][:, None] != self._known[knowing][None, :]) & (harmed[:, None] != knowing[None, :])
-        one, two = np.nonzero(pair)
-        return harmed[one], knowing[two]
+    @property
+    def concerned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Masks of columns that harbour a primary, and that are known to somebody."""
+        return self._owner > -3, self._known >= 0
+
+    def learns(self, column: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Mask: a stranger knows `known` and would learn a primary of `column`."""
+        return (self._owner[column] > -3) & (self._known[known] >= 0) & (self._owner[column] != self._known[known])
 
 
-def _opens(view: View, rows: np.ndarray, column: int, touched: np.ndarray, foreign: list[_Foreign]) -> bool:
-    """Would publishing `column` let an insider near it compute a primary?"""
-    near = np.unique(gather(view.by_relation, touched)[1])
-    near = np.unique(gather(view.by_relation, np.unique(gather(view.by_column, near)[1]))[1])
-    if len(near) > NEAR:
-        near = np.sort(near[np.argsort(np.abs(near - column), kind="stable")[:NEAR]])
-    at = rows[column]
-    pivot = int(np.flatnonzero(at)[0])
-    left, right = (place for place in range(3) if place != pivot)
-    one = (rows[near, left] * at[pivot] - rows[near, pivot] * at[left]) % PRIME
-    two = (rows[near, right] * at[pivot] - rows[near, pivot] * at[right]) % PRIME
-    for side in foreign:
-        harmed, knowing = (np.searchsorted(near, columns) for columns in side.pairs(near))
-        if ((one[harmed] * two[knowing] - two[harmed] * one[knowing]) % PRIME == 0).any():
-            return True
-    return False
+def _open_at_once(basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: list[_Foreign]) -> np.ndarray:
+    """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time; some may be missed."""
+    out = np.zeros(len(asked), dtype=bool)
+    by_vector = basis.vectors.tocsc()
+    concerned = np.logical_or.reduce([mask for side in foreign for mask in side.concerned])
+    for begin in range(0, len(asked), TOGETHER):
+        some = asked[begin : begin + TOGETHER]
+        place, one, two = _tied_at_once(basis.vectors, by_vector, rows, some, concerned, foreign)
+        for side in foreign:
+            out[begin + place[side.learns(one, two) | side.learns(two, one)]] = True
+    return out
+
+
+def _tied_at_once(
+    vectors: sp.csr_matrix,
+    by_vector: sp.csc_matrix,
+    rows: np.ndarray,
+    asked: np.ndarray,
+    concerned: np.ndarray,
+    foreign: list[_Foreign],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(position in `asked`, unknown, unknown): pairs that determine each other once that one is published.
+
+    As `Solutions.tied`, but where a partner's vectors all run through the one published.
+    """
+    length = np.diff(by_vector.indptr)
+    place, vector, value = gather(vectors, asked)
+    key = place * vectors.shape[1] + vector
+    order = np.lexsort((vector, length[vector], place))
+    first = order[np.append(True, np.diff(place[order]) != 0)[: len(order)]]
+    present, shortest = place[first], vector[first]
+    pivot = inverse(value[first])
+    # Each unknown in the shortest vector through the one asked for, and how much of that one it takes over.
+    at, other, entry = gather(by_vector, shortest)
+    factor = entry % PRIME * pivot[at] % PRIME
+    at = present[at]
+    taken = at * vectors.shape[0] + other
+    by_taken = np.argsort(taken)
+    partner = np.flatnonzero((other != asked[at]) & concerned[other])
+    # The shortest of its vectors that the one asked for has no part in.
+    of, through, _ = gather(vectors, other[partner])
+    elsewhere = ~np.isin(at[partner][of] * vectors.shape[1] + through, key)
+    of, through = of[elsewhere], through[elsewhere]
+    order = np.lexsort((through, length[through], of))
+    first = order[np.append(True, np.diff(of[order]) != 0)[: len(order)]]
+    partner, through = partner[of[first]], through[first]
+    found = [np.zeros((3, 0), dtype=np.int64)]
+    for whose in (through, shortest[np.searchsorted(present, at[partner])]):
+        to, second, _ = gather(by_vector, whose)
+        one = partner[to]
+        fits = np.logical_or.reduce(
+            [side.learns(other[one], second) | side.learns(second, other[one]) for side in foreign]
+        )
+        fits &= (second != other[one]) & (second != asked[at[one]])
+        one, second = one[fits], second[fits]
+        wanted = at[one] * vectors.shape[0] + second
+        where = np.minimum(np.searchsorted(taken, wanted, sorter=by_taken), len(taken) - 1)
+        has = taken[by_taken[where]] == wanted
+        share = np.where(has, factor[by_taken[where]], 0)
+        base = rows[asked[at[one]]]
+        left = (rows[other[one]] - factor[one][:, None] * base % PRIME) % PRIME
+        right = (rows[second] - share[:, None] * base % PRIME) % PRIME
+        tied = left.any(axis=1) & right.any(axis=1) & _proportional(left, right)
+        found.append(np.stack((at[one[tied]], other[one[tied]], second[tied])))
+    return tuple(np.concatenate(found, axis=1))
+
+
+def _proportional(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Mask of pairs of rows [pairs, 3] that are proportional modulo PRIME; rows of zeros are to every other."""
+    return ((one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]) % PRIME == 0) & (
+        (one[:, 0] * two[:, 2] - one[:, 2] * two[:, 0]) % PRIME == 0
+    )
+
+
+def _opens(solutions: Solutions, column: int, foreign: list[_Foreign], concerned: tuple[bytes, bytes]) -> bool:
+    """Would publishing `column` let an insider who knows one cell compute a primary?"""
+    one, two = solutions.tied(column, *concerned)
+    return any((side.learns(one, two) | side.learns(two, one)).any() for side in foreign)

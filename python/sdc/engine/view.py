@@ -7,11 +7,13 @@ half or a twentieth and keep neighbourhoods from ending in the middle of what mo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine import elimination
+from sdc.engine.elimination import Basis
 from sdc.engine.system import System
 
 
@@ -42,6 +44,16 @@ class View:
     room_down: np.ndarray
     _members: np.ndarray
     _starts: np.ndarray
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Columns in each relation."""
+        return np.diff(self.by_relation.indptr)
+
+    @cached_property
+    def degrees(self) -> np.ndarray:
+        """Relations of each column."""
+        return np.diff(self.by_column.indptr)
 
     @property
     def columns(self) -> int:
@@ -75,19 +87,7 @@ class View:
     @classmethod
     def rigid(cls, system: System, suppressed: np.ndarray) -> View:
         """All classes of the suppressed cells, by exact elimination; as `paired` where that ran out of work."""
-        view = cls.paired(system, suppressed)
-        found = elimination.rigid_classes(view.by_relation)
-        if found is None:
-            return view
-        number, factor = found
-        if len(number) and number.min() >= 0 and len(np.unique(number)) == view.columns:
-            return view
-        inside = view.column >= 0
-        column, ratio = view.column.copy(), view.ratio.copy()
-        ratio[inside] *= factor[view.column[inside]]
-        column[inside] = number[view.column[inside]]
-        ratio[column < 0] = 0.0
-        return cls.of(system, column, ratio)
+        return Space.of(system, suppressed).rigid(system)
 
     @classmethod
     def paired(cls, system: System, movable: np.ndarray) -> View:
@@ -139,6 +139,38 @@ class View:
         owner, relation, coefficient = gather(self.by_column, columns)
         relations, row = np.unique(relation, return_inverse=True)
         return relations, sp.csr_matrix((coefficient, (row, owner)), shape=(len(relations), len(columns)))
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the relations leave open of a pattern: the classes of its suppressed cells and a basis of the solutions.
+
+    `basis` is None where elimination ran out of work.
+    """
+
+    view: View
+    basis: Basis | None
+
+    @classmethod
+    def of(cls, system: System, suppressed: np.ndarray) -> Space:
+        """The space of the mask `suppressed` [n]."""
+        view = View.paired(system, suppressed)
+        return cls(view, elimination.basis(view.by_relation))
+
+    def rigid(self, system: System) -> View:
+        """The view with all cells in one column that move in proportion."""
+        view = self.view
+        if self.basis is None:
+            return view
+        number, factor = elimination.rigid_classes(self.basis)
+        if len(number) and number.min() >= 0 and len(np.unique(number)) == view.columns:
+            return view
+        inside = view.column >= 0
+        column, ratio = view.column.copy(), view.ratio.copy()
+        ratio[inside] *= factor[view.column[inside]]
+        column[inside] = number[view.column[inside]]
+        ratio[column < 0] = 0.0
+        return View.of(system, column, ratio)
 
 
 def _tie(pairs: sp.csr_matrix, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
 from sdc.engine import EngineError, audit, elimination, suppress
+from sdc.engine.attackers import named_attackers
+from sdc.engine.audit import audit_system
+from sdc.engine.circuits import certify_by_basis
 from sdc.engine.closing import close
 from sdc.engine.fixpoint import local_fixpoint
+from sdc.engine.insiders import computed
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.system import System
+from sdc.engine.thin import superfluous
 from sdc.engine.view import View
 
 
@@ -44,14 +51,111 @@ def counts() -> tuple[pa.Table, pa.Table]:
 
 def test_elimination_finds_what_follows_and_what_moves_together() -> None:
     matrix = sp.csr_matrix([[1.0, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 2, 0], [0, 0, 0, 1, 0]])
-    assert elimination.determined(matrix).tolist() == [False, False, False, True, False]
-    number, ratio = elimination.rigid_classes(matrix)
+    basis = elimination.basis(matrix)
+    assert basis.determined.tolist() == [False, False, False, True, False]
+    number, ratio = elimination.rigid_classes(basis)
     assert number.tolist() == [0, 0, 0, -1, 1]
     assert ratio.tolist() == [1.0, -1.0, 1.0, 0.0, 1.0]
 
 
 def test_elimination_without_work_knows_nothing() -> None:
-    assert elimination.determined(sp.csr_matrix(np.ones((3, 3))), work=0) is None
+    assert elimination.basis(sp.csr_matrix(np.ones((3, 3))), work=0) is None
+
+
+# Entries that are all pivots, that need other pivots, that are no whole numbers, that are too large for the rounds.
+COEFFICIENTS = ([-1, 0, 0, 1], [-2, -1, 0, 0, 1, 2], [-1, 0, 0.5, 1], [0, 2, 3, 5], [0, 0.1, 0.3, -1], [0, 3, 7, 2**21])
+
+
+@pytest.mark.parametrize("entries", COEFFICIENTS, ids=str)
+def test_a_basis_spans_all_solutions_and_nothing_else(entries: list[float]) -> None:
+    rng = np.random.default_rng(len(entries))
+    for _ in range(60):
+        matrix = rng.choice(np.array(entries, dtype=float), rng.integers(1, 9, 2))
+        basis = elimination.basis(sp.csr_matrix(matrix))
+        rank, unknowns = _rank(matrix), matrix.shape[1]
+        assert basis.vectors.shape == (unknowns, unknowns - rank)
+        vectors = basis.vectors.toarray()
+        assert np.abs(matrix @ vectors[:, basis.whole]).max(initial=0.0) < 1e-6
+        units = np.eye(unknowns)
+        follows = [_rank(np.vstack((matrix, unit))) == rank for unit in units]
+        assert basis.determined.tolist() == follows
+        number, ratio = elimination.rigid_classes(basis)
+        for one, two in zip(*np.triu_indices(unknowns, 1), strict=True):
+            if number[one] == number[two] >= 0:
+                tie = units[one] * ratio[two] - units[two] * ratio[one]
+                assert _rank(np.vstack((matrix, tie))) == rank
+            elif basis.whole.all() and not follows[one] and not follows[two]:
+                assert _rank(vectors[[one, two]]) == 2
+
+
+def _rank(matrix: np.ndarray) -> int:
+    """Rank in rational numbers; decimals and ratios of the tests are meant as such."""
+    rows = [[Fraction(number).limit_denominator(1000) for number in row] for row in np.asarray(matrix).tolist()]
+    rank = 0
+    for column in range(len(rows[0])):
+        pivot = next((i for i in range(rank, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            continue
+        rows[rank], rows[pivot] = rows[pivot], rows[rank]
+        for i in range(rank + 1, len(rows)):
+            factor = rows[i][column] / rows[rank][column]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[rank], strict=True)]
+        rank += 1
+        if rank == len(rows):
+            break
+    return rank
+
+
+def test_a_basis_that_is_no_pivot_of_ones_is_lifted_to_whole_numbers() -> None:
+    basis = elimination.basis(sp.csr_matrix([[2.0, 3.0, 0.0], [0.0, 2.0, 3.0]]))
+    vector = basis.vectors.toarray().ravel()
+    assert basis.whole.tolist() == [True]
+    assert (vector * np.sign(vector[0])).tolist() == [9, -6, 4]
+
+
+def test_points_recorded_together_are_checked_one_by_one(counts) -> None:
+    system = System.from_arrow(*counts)
+    suppressed = np.ones(system.n, dtype=bool)
+    suppressed[20] = False
+    pattern = Pattern(system, suppressed)
+    square = np.array([0, 1, 10, 11])
+    good, broken = np.array([1.0, -1.0, -1.0, 1.0]), np.array([1.0, -1.0, -1.0, 2.0])
+    published = np.array([10, 11, 20, 21])
+    pattern.add_points([(square, broken), (published, good), (square, good)])
+    assert [cells.tolist() for cells, _ in pattern.points] == [[0, 1, 10, 11]]
+    assert pattern.met(square).all() and not pattern.met(published[2:]).any()
+
+
+def test_a_basis_proves_most_cells_and_only_what_is_true(counts) -> None:
+    system = System.from_arrow(*counts)
+    pattern = Pattern(system)
+    local_fixpoint(pattern)
+    certify_by_basis(pattern)
+    assert len(pattern.unmet()) < pattern.suppressed.sum() / 2
+    finding = audit_system(system.with_suppressed(pattern.suppressed), intervals=True)
+    assert (pattern.up[finding.cells] <= finding.upper - system.value[finding.cells] + 1e-9).all()
+    assert (pattern.down[finding.cells] <= system.value[finding.cells] - finding.lower + 1e-9).all()
+
+
+def test_thinning_exposes_nothing_to_a_sole_contributor() -> None:
+    published = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        values = rng.poisson(6, (9, 8)).astype(float)
+        cells, relations = table(values, (values > 0) & (values < 4), integer=np.ones(90, dtype=bool))
+        alone = [int(cell) if value == 1 else None for cell, value in enumerate(cells["value"].to_pylist())]
+        system = System.from_arrow(cells.append_column("contributor", pa.array(alone, pa.int64())), relations)
+        insiders = named_attackers(system, ["singletons"])
+        pattern = Pattern(system, system.value != 0)
+        close(pattern, Repairer(pattern), insiders)
+        gone = superfluous(pattern, insiders)
+        pattern.suppressed[gone] = False
+        published += len(gone)
+        space = pattern.space()
+        assert not space.basis.determined[space.view.column[system.primary]].any()
+        for each in insiders:
+            assert len(computed(each, space.view, space.basis, pattern.suppressed, system.primary)[0]) == 0
+    assert published > 100
 
 
 def test_classes_agree_with_the_rank(counts) -> None:
