@@ -24,9 +24,10 @@
     waivers       boolean column: the contributor of this record consented to its disclosure. It is waived in a cell
                   where all its records are
 
-    Cost: records are grouped once, by contributor and leaf cell. Leaf cells are then rolled up one dimension after
-    another; only contributors that span several of the cells to come are followed upwards themselves, and only until
-    they no longer do.
+    Cost: records are grouped once, by contributor and leaf cell, codes and contributors as whole numbers. Leaf cells are then
+    rolled up one dimension after another; only contributors that span several of the cells to come are followed upwards
+    themselves, and only until they no longer do. Of the largest contributions only the ranks are rolled up; who they are is
+    looked up at the end.
 -#}
 {%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
     {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
@@ -42,6 +43,8 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
+    {%- set ranks = [] -%}
+    {%- for measure in product.magnitudes -%}{%- do ranks.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
 with recursive
 
@@ -64,8 +67,16 @@ contributions as not materialized (
     from {{ relation }}
 ),
 
+{% for key in keys + ['contributor'] -%}
+{{ sdc._used(key) }}
+
+{% endfor -%}
 {% for dimension in product.dimensions -%}
 {{ sdc._codes(dimension) }}
+
+{% endfor -%}
+{% for key in product.by + ['contributor'] -%}
+{{ sdc._numbered(key) }}
 
 {% endfor -%}
 {{ sdc._problems(product) }}
@@ -73,121 +84,194 @@ contributions as not materialized (
 -- one row per contributor and leaf cell; everything later is made from these
 contributors_0 as (
     select
-        {{ keys | join(', ') }},
-        contributor,
+        {%- for key in keys + ['contributor'] %}
+        {{ key }}_codes.number as {{ key }},
+        {%- endfor %}
         count(*) as records,
         {{- sdc._contributor_totals(product) | indent(8) }}
     from contributions
+    {%- for key in keys + ['contributor'] %}
+    inner join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
+    {%- endfor %}
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
-    group by {{ (keys + ['contributor']) | join(', ') }}
+    group by all
 ),
 
 {{ sdc._settled(0, product.by) }}
 
-rolled_0 as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._merged(product) | indent(8) }}
-    from (
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-        from settled_0
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% if product.magnitudes -%}
-largest_0 as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._ranked(product) | indent(12) }}
-        from settled_0
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% endif -%}
-{% for dimension in product.dimensions -%}
+{% for name in dims -%}
 {%- set step = loop.index -%}
-{%- set ancestors = dimension.name ~ '_ancestors as ancestors on below.' ~ dimension.name ~ ' = ancestors.code' -%}
 contributors_{{ step }} as (
     select
-        {{ sdc._keys_with(keys, dimension.name, 'below') }},
+        {{ sdc._keys_with(keys, name, 'below') }},
         contributor,
         cast(sum(records) as bigint) as records,
         {{- sdc._contributor_totals(product, again=true) | indent(8) }}
     from contributors_{{ step - 1 }} as below
-    inner join {{ ancestors }}
-    where {{ sdc._unit(product.by + dims[:step - 1], 'below.') }} in (select unit from spanning_{{ step - 1 }})
+    semi join spanning_{{ step - 1 }} using ({{ sdc._prefixed(product.by + dims[:step - 1], '') }}contributor)
+    inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
     group by all
 ),
 
 {{ sdc._settled(step, product.by + dims[:step]) }}
 
+{% endfor -%}
+settled as (
+    select
+        *
+        {%- for measure in product.magnitudes %},
+        {{ sdc._rank(measure) | indent(8) }}
+        {%- endfor %}
+    from (
+        {%- for step in range(dims | length + 1) %}
+        {{ 'union all' if not loop.first }}
+        select {{ step }} as step, * from settled_{{ step }}
+        {%- endfor %}
+    )
+),
+
+-- settled contributors as cells; what is left is to add these up
+settled_cells as (
+    select
+        step,
+        {{ keys | join(', ') }},
+        {{- sdc._merged(product) | indent(8) }}
+        {%- if product.magnitudes %},
+        {{- sdc._largest(product) | indent(8) }}
+        {%- endif %}
+    from (
+        select
+            step,
+            {{ keys | join(', ') }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+            {%- for rank in ranks %},
+            {{ rank }}
+            {%- endfor %}
+        from settled
+    )
+    group by step, {{ keys | join(', ') }}
+),
+
+rolled_0 as (
+    select * exclude ({{ (['step'] + ranks) | join(', ') }})
+    from settled_cells
+    where step = 0
+),
+
+{% if ranks -%}
+largest_0 as (
+    select {{ (keys + ranks) | join(', ') }}
+    from settled_cells
+    where step = 0
+),
+
+{% endif -%}
+{% for name in dims -%}
+{%- set step = loop.index -%}
 rolled_{{ step }} as (
     select
         {{ keys | join(', ') }},
         {{- sdc._merged(product) | indent(8) }}
     from (
         select
-            {{ sdc._keys_with(keys, dimension.name, 'below') }},
+            {{ sdc._keys_with(keys, name, 'below') }},
             below.* exclude ({{ keys | join(', ') }})
         from rolled_{{ step - 1 }} as below
-        inner join {{ ancestors }}
+        inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
         union all by name
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-        from settled_{{ step }}
+        select * exclude ({{ (['step'] + ranks) | join(', ') }})
+        from settled_cells
+        where step = {{ step }}
     )
     group by {{ keys | join(', ') }}
-){{ ',' if product.magnitudes or not loop.last }}
+),
 
-{% if product.magnitudes -%}
+{% if ranks -%}
 largest_{{ step }} as (
     select
         {{ keys | join(', ') }},
         {{- sdc._largest(product) | indent(8) }}
     from (
         select
-            {{ sdc._keys_with(keys, dimension.name, 'below') }}
-            {%- for measure in product.magnitudes %},
-            unnest(below.{{ measure.name }}_largest) as {{ measure.name }}_largest
+            {{ keys | join(', ') }}
+            {%- for rank in ranks %},
+            unnest({{ rank }}) as {{ rank }}
             {%- endfor %}
-        from largest_{{ step - 1 }} as below
-        inner join {{ ancestors }}
-        union all by name
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._ranked(product) | indent(12) }}
-        from settled_{{ step }}
+        from (
+            select {{ sdc._keys_with(keys, name, 'below') }}, {{ ranks | join(', ') }}
+            from largest_{{ step - 1 }} as below
+            inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+            union all
+            select {{ (keys + ranks) | join(', ') }}
+            from settled_cells
+            where step = {{ step }}
+        )
     )
     group by {{ keys | join(', ') }}
-){{ ',' if not loop.last }}
+),
 
 {% endif -%}
-{% endfor %}
+{% endfor -%}
+{% if ranks -%}
+-- the largest by name and size
+largest as (
+    select
+        {{ keys | join(', ') }},
+        {{- sdc._largest(product) | indent(8) }}
+    from (
+        select
+            {{ sdc._listed(keys, 'ranks.') }}
+            {%- for measure in product.magnitudes %},
+            {{ sdc._entry(product, measure, measure.name ~ '_ranked.', measure.name ~ '_owners.code') | indent(12) }}
+            {%- endfor %}
+        from (
+            select
+                {{ keys | join(', ') }}
+                {%- for rank in ranks %},
+                unnest({{ rank }}) as {{ rank }}
+                {%- endfor %}
+            from largest_{{ dims | length }}
+        ) as ranks
+        {%- for measure in product.magnitudes %}
+        left join settled as {{ measure.name }}_ranked
+            on ranks.{{ measure.name }}_largest = {{ measure.name }}_ranked.{{ measure.name }}_largest
+        left join contributor_codes as {{ measure.name }}_owners
+            on {{ measure.name }}_ranked.contributor = {{ measure.name }}_owners.number
+        {%- endfor %}
+    )
+    group by {{ keys | join(', ') }}
+),
+
+{% endif -%}
+rolled as (
+    select rolled.* replace (
+        {%- for measure in product.measures %}
+        {{ measure.name }}_owners.code as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+    from rolled_{{ dims | length }} as rolled
+    {%- for measure in product.measures %}
+    left join contributor_codes as {{ measure.name }}_owners
+        on rolled.{{ measure.name }}_sole_contributor = {{ measure.name }}_owners.number
+    {%- endfor %}
+)
+
 select
     {%- for column in product.by %}
-    rolled.{{ column }},
+    {{ column }}_codes.code as {{ column }},
     {%- endfor %}
     {%- for name in dims %}
-    rolled.{{ name }},
+    {{ name }}_codes.code as {{ name }},
     {{ name }}_codes.label as {{ name }}_label,
     {{ name }}_codes.parents as {{ name }}_parents,
     {%- endfor %}
     {{- sdc._statistics(product) | indent }}
-from rolled_{{ dims | length }} as rolled
-{%- if product.magnitudes %}
-left join largest_{{ dims | length }} as largest using ({{ keys | join(', ') }})
+from rolled
+{%- if ranks %}
+left join largest using ({{ keys | join(', ') }})
 {%- endif %}
-{%- for name in dims %}
-inner join {{ name }}_codes on rolled.{{ name }} = {{ name }}_codes.code
+{%- for key in keys %}
+inner join {{ key }}_codes on rolled.{{ key }} = {{ key }}_codes.number
 {%- endfor %}
 {%- if product.tables %}
 where
@@ -199,30 +283,21 @@ where
 
 
 {#-
-    A contributor within cells that agree in the given columns, as a number. It is enough to look it up by its hash: a
-    contributor that is taken to span cells by mistake is only followed for longer.
--#}
-{%- macro _unit(columns, alias='') -%}
-    hash({{ sdc._prefixed(columns, alias) }}{{ alias }}contributor)
-{%- endmacro -%}
-
-
-{#-
-    `spanning`: the contributors that have several rows, among cells that agree in the columns already rolled up. The others
-    are `settled`: each total still to come has one row of them, so they can be counted with their cell.
+    `spanning`: the contributors that have several rows, among cells that agree in the given columns, those already rolled up.
+    The others are `settled`: each total still to come has one row of them, so they can be counted with their cell.
 -#}
 {%- macro _settled(step, columns) -%}
 spanning_{{ step }} as (
-    select {{ sdc._unit(columns) }} as unit
+    select {{ sdc._prefixed(columns, '') }}contributor
     from contributors_{{ step }}
-    group by unit
+    group by all
     having count(*) > 1
 ),
 
 settled_{{ step }} as (
     select *
     from contributors_{{ step }}
-    where {{ sdc._unit(columns) }} not in (select unit from spanning_{{ step }})
+    anti join spanning_{{ step }} using ({{ sdc._prefixed(columns, '') }}contributor)
 ),
 {%- endmacro -%}
 

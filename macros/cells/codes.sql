@@ -1,7 +1,9 @@
 {#-
     The codes of one dimension as two CTEs:
-    `<dimension>_codes`      code, label, parents (list of {hierarchy, code}), depth (0 for the total)
-    `<dimension>_ancestors`  code, ancestor (itself included): the roll-up
+    `<dimension>_codes`      code, number, label, parents (list of {hierarchy, code}), depth (0 for the total)
+    `<dimension>_ancestors`  code, ancestor (itself included), by number: the roll-up
+
+    The number stands for the code until the end, because whole numbers are grouped and joined in a fraction of the time.
 
     A dimension without a hierarchy gets one: its codes under the total.
 -#}
@@ -15,7 +17,7 @@
         case when code <> '{{ dimension.total }}' then '{{ dimension.total }}' end as parent,
         code as label
     from (
-        select distinct {{ name }} as code from contributions where {{ name }} is not null
+        select code from {{ name }}_used where code is not null
         union
         select '{{ dimension.total }}' as code
     )
@@ -44,21 +46,10 @@
     where hierarchy.parent is not null
 ),
 
-{{ name }}_ancestors as (
-    select
-        code,
-        ancestor
-    from {{ name }}_above
-    union
-    select
-        code,
-        code as ancestor
-    from {{ name }}_hierarchy
-),
-
 {{ name }}_codes as (
     select
         hierarchy.code,
+        cast(row_number() over (order by hierarchy.code) as integer) as number,
         min(hierarchy.label) as label,
         coalesce(
             list(struct_pack(hierarchy := hierarchy.hierarchy, code := hierarchy.parent)
@@ -76,5 +67,42 @@
         group by code
     ) as depths on hierarchy.code = depths.code
     group by hierarchy.code
+),
+
+{{ name }}_ancestors as (
+    select
+        codes.number as code,
+        ancestors.number as ancestor
+    from {{ name }}_above as above
+    inner join {{ name }}_codes as codes on above.code = codes.code
+    inner join {{ name }}_codes as ancestors on above.ancestor = ancestors.code
+    union all
+    select
+        number as code,
+        number as ancestor
+    from {{ name }}_codes
+),
+{%- endmacro -%}
+
+
+{#- The different values of a column of the contributions, and their records. -#}
+{%- macro _used(column) -%}
+{{ column }}_used as (
+    select
+        {{ column }} as code,
+        count(*) as records
+    from contributions
+    group by {{ column }}
+),
+{%- endmacro -%}
+
+
+{#- The values of a column that has no total, numbered in their order: `<column>_codes`. -#}
+{%- macro _numbered(column) -%}
+{{ column }}_codes as (
+    select
+        code,
+        cast(row_number() over (order by code) as integer) as number
+    from {{ column }}_used
 ),
 {%- endmacro -%}

@@ -53,11 +53,11 @@ problems as (
     where without_{{ name }} > 0
     {%- for derived, measure in product.declared.items() if measure.get('bands') == name %}
     union all
-    select '7 {{ where }}`{{ derived }}` has no bounds for these codes of `{{ name }}`: ' || {{ sdc._some(name) }}
+    select '7 {{ where }}`{{ derived }}` has no bounds for these codes of `{{ name }}`: ' || {{ sdc._some('code') }}
         || '. Add them to "bounds", with none for a band that has no size' as problem
-    from contributions
+    from {{ name }}_used
     where
-        {{ name }} not in (
+        code not in (
             {%- for code in measure.bounds.bands | map(attribute='code') | list + measure.bounds.without -%}
             '{{ code | replace("'", "''") }}'{{ ', ' if not loop.last }}
             {%- endfor -%}
@@ -66,10 +66,10 @@ problems as (
     {%- endfor %}
     {%- if dimension.hierarchy is none %}
     union all
-    select '6 {{ where }}dimension `{{ name }}` has the code {{ dimension.total }} in ' || count(*) || ' rows, '
+    select '6 {{ where }}dimension `{{ name }}` has the code {{ dimension.total }} in ' || sum(records) || ' rows, '
         || 'which is the code of its total. Rename it in staging' as problem
-    from contributions
-    where {{ name }} = '{{ dimension.total }}'
+    from {{ name }}_used
+    where code = '{{ dimension.total }}'
     having count(*) > 0
     {%- else %}
     union all
@@ -104,17 +104,17 @@ problems as (
     having count(*) > 0
     union all
     select '7 {{ where }}dimension `{{ name }}` has codes that its hierarchy does not know: '
-        || {{ sdc._some(name) }}
+        || {{ sdc._some('code') }}
         || '. Add them to the hierarchy, or map them in staging' as problem
-    from contributions
-    where {{ name }} not in (select code from {{ name }}_hierarchy where code is not null)
+    from {{ name }}_used
+    where code not in (select code from {{ name }}_hierarchy where code is not null)
     having count(*) > 0
     union all
     select '7 {{ where }}dimension `{{ name }}` has records at codes that are sums of other codes: '
-        || {{ sdc._some(name) }}
+        || {{ sdc._some('code') }}
         || '. Records belong to the lowest level' as problem
-    from contributions
-    where {{ name }} in (select parent from {{ name }}_hierarchy where parent is not null)
+    from {{ name }}_used
+    where code in (select parent from {{ name }}_hierarchy where parent is not null)
     having count(*) > 0
     {%- if dimension.several %}
     union all
@@ -123,7 +123,7 @@ problems as (
     from (
         select code
         from {{ name }}_hierarchy
-        where code in (select {{ name }} from contributions)
+        where code in (select code from {{ name }}_used)
         group by code
         having count(distinct hierarchy) < (select count(distinct hierarchy) from {{ name }}_hierarchy)
     )

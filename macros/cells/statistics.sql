@@ -127,23 +127,39 @@ max({{ name }}_requested_largest) as {{ name }}_requested_largest
 {%- endmacro -%}
 
 
-{#- A contributor's row as an entry of the list of the largest: by negative size, so that the least is the largest. -#}
+{#- A contributor's row as an entry of the list of the largest: by negative size, so that the least is the largest.
+    `row` is the prefix of that row's columns, `contributor` its contributor's name. -#}
+{%- macro _entry(product, measure, row='', contributor='contributor') -%}
+case
+    when {{ row }}{{ measure.name }} is not null
+        then struct_pack(
+            size := -abs({{ row }}{{ measure.name }}{{ '_amount' if measure.weight }}),
+            contributor := {{ contributor }}{{ ',\n            waived := ' ~ row ~ 'waived' if product.waivers }}
+        )
+end as {{ measure.name }}_largest
+{%- endmacro -%}
+
+
+{#- The entries of a contributor's row. -#}
 {%- macro _ranked(product) %}
     {%- for measure in product.magnitudes %}
-    {%- set name = measure.name %}
-case
-    when {{ name }} is not null
-        then struct_pack(
-            size := -abs({{ name }}{{ '_amount' if measure.weight }}),
-            contributor := contributor{{ ',\n            waived := waived' if product.waivers }}
-        )
-end as {{ name }}_largest
+{{ sdc._entry(product, measure) }}
     {{- ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro -%}
 
 
-{#- The five largest of such entries. -#}
+{#- The place of a contributor's row among all, in the order of such entries, contributors by number: the least of whole
+    numbers are found in a fraction of the time. -#}
+{%- macro _rank(measure) -%}
+case
+    when {{ measure.name }} is not null
+        then row_number() over (order by abs({{ measure.name }}{{ '_amount' if measure.weight }}) desc nulls last, contributor)
+end as {{ measure.name }}_largest
+{%- endmacro -%}
+
+
+{#- The five largest of such entries, or ranks. -#}
 {%- macro _largest(product) %}
     {%- for measure in product.magnitudes %}
 min({{ measure.name }}_largest, 5) as {{ measure.name }}_largest

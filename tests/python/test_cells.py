@@ -260,3 +260,29 @@ def test_unfit_contributions_stop_with_a_sentence(sql_with_flags, change, says):
         connection.execute(sql_with_flags).fetchall()
     assert says in str(refused.value)
     assert "owner0" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"area": "zz"}, "dimension `area` has codes that its hierarchy does not know: zz"),
+        ({"sector": "D"}, "dimension `sector` has records at codes that are sums of other codes: D"),
+        ({"area": None}, "dimension `area` is NULL in 30 rows"),
+        ({"band": "Total"}, "dimension `band` has the code Total in 30 rows"),
+        ({"period": None}, "`by` column `period` is NULL in 30 rows"),
+        ({"owner": None}, "contributor `owner` is NULL in 30 rows"),
+    ],
+)
+def test_records_without_a_number_are_not_dropped_in_silence(sql_with_flags, change, says):
+    """Codes and contributors are joined to their numbers; where no record has one, nothing is left to be wrong."""
+    connection = load([row | change for row in draw_contributions(9, 5, 30)])
+    with pytest.raises(duckdb.Error, match="sdc.cells in") as refused:
+        connection.execute(sql_with_flags).fetchall()
+    assert says in str(refused.value)
+
+
+def test_contributions_that_are_empty_are_refused(sql_with_flags):
+    connection = load(draw_contributions(9, 5, 30))
+    connection.execute("delete from shops")
+    with pytest.raises(duckdb.Error, match="the contributions are empty"):
+        connection.execute(sql_with_flags).fetchall()
