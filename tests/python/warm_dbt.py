@@ -1,8 +1,9 @@
-"""A dbt process of its own for every command, without waiting for its imports each time.
+"""A dbt process of its own for every command, without waiting for it to warm up each time.
 
-`python warm_dbt.py` imports dbt, the plugin and the engine once and forks a child for every request. The child gets the
-arguments, folder and environment that a new process would have had, and exits as one: locks, umask, connections and
-whatever else lives as long as a process are those of one command.
+`python warm_dbt.py` imports dbt, the plugin and the engine, parses a project once (dbt makes its readers and writers of
+nodes when it first needs them) and forks a child for every request. The child gets the arguments, folder and environment
+that a new process would have had, and exits as one: locks, umask, connections and whatever else lives as long as a
+process are those of one command.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = (
     "dbt.cli.main",
     "dbt.adapters.duckdb.impl",
@@ -67,8 +69,7 @@ def _stop(server: subprocess.Popen) -> None:
 
 def _serve() -> None:
     """Answer each request (a line of JSON) with the exit code of the child that ran it."""
-    for module in IMPORTED:
-        __import__(module)
+    _warm_up()
     import duckdb
 
     # A child inherits no threads: the connection that `import duckdb` opens must not have any, or the child aborts at
@@ -82,6 +83,19 @@ def _serve() -> None:
             return
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _warm_up() -> None:
+    """What every dbt process does first, whatever its project: done here once. Nothing is connected to or written."""
+    for module in IMPORTED:
+        __import__(module)
+    from dbt.cli.main import dbtRunner
+
+    umask = os.umask(0o077)
+    with tempfile.TemporaryDirectory() as scratch:
+        project = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--target", "lint"]
+        dbtRunner().invoke(["--quiet", "parse", *project, "--target-path", scratch, "--log-path", scratch])
+    os.umask(umask)  # the plugin has changed it
 
 
 def _become(arguments: list[str], cwd: str, environment: dict[str, str], output: str) -> None:
