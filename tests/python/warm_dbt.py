@@ -1,9 +1,9 @@
 """A dbt process of its own for every command, without waiting for it to warm up each time.
 
 `python warm_dbt.py` imports dbt, the plugin and the engine, parses a project once (dbt makes its readers and writers of
-nodes when it first needs them) and forks a child for every request. The child gets the arguments, folder and environment
-that a new process would have had, and exits as one: locks, umask, connections and whatever else lives as long as a
-process are those of one command.
+nodes when it first needs them) and forks a child for every request. The child gets the arguments, folder and
+environment that a new process would have had, and exits as one: locks, umask, connections and whatever else lives as
+long as a process are those of one command.
 """
 
 from __future__ import annotations
