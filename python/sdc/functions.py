@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdc import engine, publication
+from sdc.once import once
 from sdc.restricted import KEY_VARIABLE
 
 CELLS = (
@@ -37,6 +38,8 @@ AUDITED = pa.struct(
 )
 ROUNDED = pa.struct([("cell_id", pa.int64()), ("rounded", pa.float64())])
 ADJUSTED = pa.struct([("cell_id", pa.int64()), ("adjusted", pa.float64())])
+
+audit_once = once(engine.audit)
 
 
 class RefusedSystem(ValueError):
@@ -92,7 +95,7 @@ def _suppress(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Arr
 
 
 def _audit(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    return _each(_with_singletons(engine.audit), cells, relations, options, AUDITED)
+    return _each(_with_singletons(audit_once), cells, relations, options, AUDITED)
 
 
 def _round(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:

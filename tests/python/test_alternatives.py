@@ -9,6 +9,9 @@ import pytest
 
 from conftest import ROOT, Project
 
+# one worker builds the four products and has all tests of them
+pytestmark = pytest.mark.xdist_group("alternatives")
+
 CONTRIBUTIONS = "select *, {{ sdc.record_key('shop_id') }} as record_key from {{ ref('stg_toy__shops') }}"
 CELLS = """
 {{ sdc.cells(

@@ -66,6 +66,7 @@ def test_impossible_ptables_are_refused(arguments, says):
         ptable.rows(**arguments)
 
 
+@pytest.mark.xdist_group("alternatives")
 @pytest.mark.parametrize("least_published", [0, 10])
 def test_equal_to_the_ons_package(alternatives, least_published):  # noqa: F811
     """Counts up to some thousand, so that the rows for 501 to 750 are used again; margins too."""

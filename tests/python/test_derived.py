@@ -9,6 +9,9 @@ import pytest
 
 from conftest import Project
 
+# one worker builds the mart of derived measures and has all tests of it
+pytestmark = pytest.mark.xdist_group("derived")
+
 CELLS = "models/intermediate/int_toy__cells.sql"
 PROTECTED = "models/intermediate/int_toy__protected.sql"
 MART = "models/marts/pub_toy_derived.sql"

@@ -12,6 +12,8 @@ from make_units import PLANTED  # noqa: E402
 
 sys.path.remove(str(TOY))
 
+TABLES = ("pub_toy_by_area", "pub_toy_by_area_and_size")
+
 
 def _found(project, needles: list[str]) -> list[str]:
     """Files outside data/ and the restricted database that hold any of the needles, in any file."""
@@ -34,7 +36,12 @@ def test_nothing_planted_leaves_the_restricted_database(toy):
         f"select shops_status, turnover_status from intermediate.int_toy__protected where {alone}"
     ) == [("primary", "primary")]
 
+    before = toy.publication(), [toy.published(f"from {table}") for table in TABLES]
     assert toy.dbt("build", "--store-failures")
+    # built again from the same data, it publishes the same
+    del before[0]["publication.duckdb"]
+    assert before[0].items() < toy.publication().items()
+    assert [toy.published(f"from {table}") for table in TABLES] == before[1]
     assert toy.dbt("docs", "generate", "--static")
     assert _found(toy, needles) == []
 
