@@ -61,18 +61,30 @@ def round_controlled(cells: pa.Table, relations: pa.Table, base: float, *, time_
     if (np.abs(units) > LARGEST).any():
         far = system.cell_id[np.abs(units) > LARGEST]
         raise EngineError(f"base: too small beside the values of cells {named(far)}", cells=far)
-    nearest = np.round(units)
-    multiple = np.abs(units - nearest) <= MULTIPLE_TO * np.maximum(1.0, np.abs(units))
-    below = np.where(multiple, nearest, np.floor(units)).astype(np.int64)
-    up, proven, bound = _directions(system, below, np.where(multiple, 0.0, units - below), ~multiple, time_limit)
-    rounded_units = below + up
-    _verify(system, rounded_units, units, multiple)
+    rounded_units, multiple, proven, bound = adjacent_multiples(system, units, MULTIPLE_TO, time_limit)
     rounded = rounded_units * base
     deviation = np.where(multiple, 0.0, rounded - system.value)
     facts = {"deviation": math.fsum(np.abs(deviation)), "bound": bound * base, "proven": proven}
     return pa.table(
         {"cell_id": system.cell_id, "value": system.value, "rounded": rounded, "deviation": deviation}
     ).replace_schema_metadata({name: str(value) for name, value in facts.items()})
+
+
+def adjacent_multiples(
+    system: System, units: np.ndarray, near: float, time_limit: float | None = None
+) -> tuple[np.ndarray, np.ndarray, bool, float]:
+    """Whole numbers (int64) adjacent to `units` [n] for which all relations hold, and which of `units` are whole.
+
+    `near`: how far from a whole number (relative) one still is. Also whether the deviation is proven least, and a
+    lower bound on it. Raises EngineError where there is no such rounding or none was found.
+    """
+    nearest = np.round(units)
+    multiple = np.abs(units - nearest) <= near * np.maximum(1.0, np.abs(units))
+    below = np.where(multiple, nearest, np.floor(units)).astype(np.int64)
+    up, proven, bound = _directions(system, below, np.where(multiple, 0.0, units - below), ~multiple, time_limit)
+    rounded = below + up
+    _verify(system, rounded, units, multiple)
+    return rounded, multiple, proven, bound
 
 
 def _system(cells: pa.Table, relations: pa.Table) -> System:

@@ -251,14 +251,12 @@ def branch(
     OPTIMAL is up to the gaps (absolute, relative), INFEASIBLE proven; whole columns are exactly whole, rows hold up to
     the solver's tolerance.
     """
-    solver = highspy.Highs()
-    options = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0}
-    options |= {"mip_rel_gap": relative_gap, "mip_abs_gap": gap, "mip_max_nodes": nodes}
-    for option, value in options.items():
+    solver = quiet_solver()
+    for option, value in {"mip_rel_gap": relative_gap, "mip_abs_gap": gap, "mip_max_nodes": nodes}.items():
         solver.setOptionValue(option, value)
     if seconds is not None:
         solver.setOptionValue("time_limit", max(0.01, float(seconds)))
-    solver.passModel(_model(program))
+    solver.passModel(highs_model(program))
     solver.run()
     status = solver.getModelStatus()
     if status == highspy.HighsModelStatus.kInfeasible:
@@ -273,7 +271,16 @@ def branch(
     return Integral(OPTIMAL if proven else FEASIBLE, x, float(program.cost @ x))
 
 
-def _model(program: Program) -> highspy.HighsLp:
+def quiet_solver() -> highspy.Highs:
+    """HiGHS in one thread and without output, so that results do not depend on the machine."""
+    solver = highspy.Highs()
+    for option, value in {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0}.items():
+        solver.setOptionValue(option, value)
+    return solver
+
+
+def highs_model(program: Program) -> highspy.HighsLp:
+    """The program as HiGHS takes it; a linear program where nothing must be whole."""
     matrix = program.matrix
     model = highspy.HighsLp()
     model.num_row_, model.num_col_ = matrix.shape
@@ -284,7 +291,8 @@ def _model(program: Program) -> highspy.HighsLp:
     model.a_matrix_.index_ = matrix.indices.astype(np.int32)
     model.a_matrix_.value_ = matrix.data.astype(float)
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-    model.integrality_ = [kinds[int(i)] for i in program.integer]
+    if program.integer.any():
+        model.integrality_ = [kinds[int(i)] for i in program.integer]
     return model
 
 
