@@ -65,6 +65,7 @@ class _Search:
         self.system, self.ends = system, ends
         self.unsafe = np.flatnonzero(system.primary)
         self.up, self.down = (level[self.unsafe] for level in levels)
+        self.columns = system.A.tocsc()
         n, k = system.n, len(self.unsafe)
         pick = sp.csr_matrix((np.ones(k), (np.arange(k), self.unsafe)), shape=(k, n))
         short = sp.identity(k, format="csr")
@@ -120,16 +121,28 @@ class _Search:
 
     def settled(self, up: np.ndarray) -> tuple[np.ndarray, Moved | None]:
         """Directions in which no level is missed, or the last ones tried."""
-        for _ in range(SETTLE):
+        for attempt in range(SETTLE):
             found, _ = self.solve(up)
             if found is None or not len(found.missed) or self.over():
                 break
             missed = np.isin(self.unsafe, found.missed)
             self.price[missed] *= RISE
-            # A level may be missed and the other one kept by chance: what the movement says comes first.
-            turn = missed & np.isfinite(np.where(up, self.down, self.up))
-            up = np.where(turn, ~up, up)
+            turn = self.apart(np.flatnonzero(missed & np.isfinite(np.where(up, self.down, self.up))), attempt)
+            up = up.copy()
+            up[turn] = ~up[turn]
         return up, found
+
+    def apart(self, cells: np.ndarray, attempt: int) -> list[int]:
+        """Some of `cells` (numbers among the unsafe) no two of which share a relation: both turning would change
+        nothing between them. Another one comes first in each attempt."""
+        taken: set[int] = set()
+        chosen = []
+        for cell in np.roll(cells, attempt):
+            rows = set(self.columns[:, self.unsafe[cell]].indices.tolist())
+            if not rows & taken:
+                taken |= rows
+                chosen.append(int(cell))
+        return chosen
 
     def improved(self, up: np.ndarray, best: Moved) -> Moved:
         """What is found when cells turn as long as it is cheaper and no level is missed."""
