@@ -92,10 +92,8 @@ def main() -> None:
             spent = time.process_time() - start
             facts = {key.decode(): text.decode() for key, text in result.schema.metadata.items()}
             figures = f"{float(facts['deviation']):,.0f} | {float(facts['bound']):,.0f}"
-            print(
-                f"| {method} | {name} | {cube.cells.num_rows:,} | {spent:.1f} | {figures} | {'yes' if sound else 'NO'} |",
-                flush=True,
-            )
+            verdict = "yes" if sound else "NO"
+            print(f"| {method} | {name} | {cube.cells.num_rows:,} | {spent:.1f} | {figures} | {verdict} |", flush=True)
 
 
 if __name__ == "__main__":
