@@ -98,7 +98,7 @@ value_lists as (
                 spl := cast(0 as double),
                 frozen := false,
                 contributor := cast(null as bigint),
-                "integer" := true
+                integer := true
             )
             order by cell_id
         ) as level_list
@@ -106,13 +106,13 @@ value_lists as (
 ),
 
 controlled as (
-    select unnest(sdc_round(value_list, relation_list, '{"base": 5, "where": "which_method"}')) as cell
+    select unnest(sdc_round(value_lists.value_list, relation_lists.relation_list, '{"base": 5, "where": "which_method"}'), recursive := true)
     from value_lists
     cross join relation_lists
 ),
 
 adjusted as (
-    select unnest(sdc_adjust(level_list, relation_list, '{"where": "which_method"}')) as cell
+    select unnest(sdc_adjust(value_lists.level_list, relation_lists.relation_list, '{"where": "which_method"}'), recursive := true)
     from value_lists
     cross join relation_lists
 ),
@@ -132,13 +132,13 @@ lowest as (
         cells.industry,
         cells.companies as true_value,
         case when cells.companies_status = 'safe' then cells.companies end as suppressed,
-        controlled.cell.rounded as controlled,
-        adjusted.cell.adjusted as adjusted,
+        controlled.rounded as controlled,
+        adjusted.adjusted,
         case when cells.companies = 0 then 0 else cells.companies + noise.pvalue end as perturbed
     from cells
-    inner join controlled on cells.cell_id = controlled.cell.cell_id
-    inner join adjusted on cells.cell_id = adjusted.cell.cell_id
-    left join noise
+    inner join controlled on cells.cell_id = controlled.cell_id
+    inner join adjusted on cells.cell_id = adjusted.cell_id
+    left outer join noise
         on
             noise.pcv = least(cells.companies, noise.largest)
             and noise.ckey = hash(cells.local_authority || ', ' || cells.industry) % 256
