@@ -2,7 +2,8 @@
 -- For the choice of a method, before the product is built with it; internal. Suppression is the product's own pattern;
 -- conventional rounding is of what suppression leaves. Controlled rounding and adjustment (unsafe counts to 0 or to 5)
 -- are of this table alone with its totals. A sum of record keys is as any number from 0 to 255: here a hash of the cell
--- stands for it, so the noise is that of the p-table and not what a product would publish. Run with `make dbt ARGS="show --select which_method"`.
+-- stands for it, so the noise is that of the p-table and not what a product would publish.
+-- Run with `make dbt ARGS="show --select which_method"`.
 with
 
 totals as (
@@ -71,17 +72,20 @@ relations as (
 ),
 
 relation_lists as (
-    select list(
-        struct_pack(relation_id := relation_id, cell_id := cell_id, coefficient := coefficient)
-        order by relation_id, cell_id
-    ) as relation_list
+    select
+        list(
+            struct_pack(relation_id := relation_id, cell_id := cell_id, coefficient := coefficient)
+            order by relation_id, cell_id
+        ) as relation_list
     from relations
 ),
 
 value_lists as (
     select
         list(
-            struct_pack(cell_id := cell_id, name := local_authority || ', ' || industry, value := cast(companies as double))
+            struct_pack(
+                cell_id := cell_id, name := local_authority || ', ' || industry, value := cast(companies as double)
+            )
             order by cell_id
         ) as value_list,
         list(
@@ -98,7 +102,7 @@ value_lists as (
                 spl := cast(0 as double),
                 frozen := false,
                 contributor := cast(null as bigint),
-                integer := true
+                "integer" := true -- noqa: RF06
             )
             order by cell_id
         ) as level_list
@@ -106,13 +110,21 @@ value_lists as (
 ),
 
 controlled as (
-    select unnest(sdc_round(value_lists.value_list, relation_lists.relation_list, '{"base": 5, "where": "which_method"}'), recursive := true)
+    select
+        unnest(
+            sdc_round(value_lists.value_list, relation_lists.relation_list, '{"base": 5, "where": "which_method"}'),
+            recursive := true
+        )
     from value_lists
     cross join relation_lists
 ),
 
 adjusted as (
-    select unnest(sdc_adjust(value_lists.level_list, relation_lists.relation_list, '{"where": "which_method"}'), recursive := true)
+    select
+        unnest(
+            sdc_adjust(value_lists.level_list, relation_lists.relation_list, '{"where": "which_method"}'),
+            recursive := true
+        )
     from value_lists
     cross join relation_lists
 ),
