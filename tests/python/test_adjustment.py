@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from oracle import cubes
 from oracle.strategies import magnitude_cubes
-from sdc.engine import EngineError, adjust
+from sdc.engine import EngineError, adjust, adjustment
 
 
 def table(cube: cubes.Cube, **columns) -> pa.Table:
@@ -75,6 +75,63 @@ def test_random_cubes(cube):
     result = adjust(cells, cube.relations)
     check(cells, cube.relations, result)
     assert float(result.schema.metadata[b"bound"]) <= float(result.schema.metadata[b"deviation"]) + 1e-6
+
+
+@given(cube=magnitude_cubes(crossings=9))
+@settings(max_examples=25, deadline=None)
+def test_directions_by_linear_programs(cube):
+    """The method for large tables on small ones: levels kept and no cheaper than the proven optimum, or an error."""
+    primary = np.array(cube.cells["status"].to_pylist()) == "primary"
+    level = np.where(primary, np.maximum(cube.cells["upl"].to_numpy(), 0.01), 0.0)
+    cells = table(cube, upl=level, lpl=np.minimum(level, cube.cells["value"].to_numpy()))
+    exact = adjust(cells, cube.relations)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adjustment, "WHOLE", 0)
+        try:
+            result = adjust(cells, cube.relations)
+        except EngineError as error:
+            assert "was found within the limits" in str(error)
+            return
+    check(cells, cube.relations, result)
+    facts, best = (each.schema.metadata for each in (result, exact))
+    assert float(facts[b"bound"]) <= float(facts[b"deviation"]) * (1 + 1e-9)
+    assert float(facts[b"deviation"]) >= float(best[b"bound"]) * (1 - 1e-6) - 1e-6
+
+
+def test_thousands_of_counts():
+    """Small counts go to zero or to five; all stay whole, in three dimensions where linear programs are not."""
+    rng = np.random.default_rng(5)
+    dimensions = [cubes.levels(4, 4), cubes.levels(4, 3), cubes.flat(5)]
+    cube = cubes.count_cube(
+        dimensions, rng.poisson(rng.lognormal(1.5, 1.5, [d.leaves for d in dimensions])), threshold=5
+    )
+    value = cube.cells["value"].to_numpy()
+    primary = np.array(cube.cells["status"].to_pylist()) == "primary"
+    assert len(value) > 2_000 and primary.sum() > 200
+    cells = table(
+        cube,
+        upl=np.where(primary, np.maximum(5 - value, 1), 0.0),
+        lpl=np.where(primary, value, 0.0),
+        integer=[True] * len(value),
+    )
+    result = adjust(cells, cube.relations)
+    check(cells, cube.relations, result)
+    adjusted = result["adjusted"].to_numpy()
+    assert (adjusted == np.round(adjusted)).all()
+    assert not ((adjusted > 0) & (adjusted < 5) & primary).any()
+    again = adjust(cells.take(pa.array(rng.permutation(len(value)))), cube.relations)
+    assert again.equals(result)
+
+
+def test_equal_cells_move_together(monkeypatch):
+    """A total over one part, both unsafe, begun in opposite directions: only one of them turns."""
+    monkeypatch.setattr(adjustment, "WHOLE", 0)
+    monkeypatch.setattr(adjustment, "_balanced", lambda system, unsafe, up, down: np.arange(len(unsafe)) % 2)
+    cells = pa.table({"cell_id": [1, 2], "value": [4.0, 4.0], "status": ["primary"] * 2, "upl": [2.0] * 2})
+    cells = cells.append_column("lpl", pa.array([2.0, 2.0]))
+    relations = pa.table({"relation_id": [1, 1], "cell_id": [1, 2], "coefficient": [1.0, -1.0]})
+    one, other = adjust(cells, relations)["adjusted"].to_pylist()
+    assert one == other and abs(one - 4.0) >= 2.0
 
 
 def test_multiples_of_a_base():

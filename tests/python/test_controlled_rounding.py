@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from oracle import cubes
 from oracle.strategies import count_cubes
-from sdc.engine import EngineError, round_controlled
+from sdc.engine import EngineError, controlled_rounding, round_controlled
+from sdc.engine.controlled_rounding import WHOLE
 
 
 def check(cube: cubes.Cube, result: pa.Table, base: float) -> None:
@@ -111,6 +112,90 @@ def test_a_hierarchical_three_way_table(rng_seed=3):
         turned = np.random.default_rng(0).permutation(cube.cells.num_rows)
         again = round_controlled(cube.cells.take(pa.array(turned)), cube.relations, base)
         assert again.equals(first)
+
+
+def test_a_table_too_large_for_branch_and_bound():
+    """Hierarchies in two of three dimensions, skewed and with many zeros: some thousand cells, from the totals down."""
+    rng = np.random.default_rng(9)
+    dimensions = [cubes.levels(4, 4), cubes.levels(4, 3), cubes.flat(5)]
+    mean = rng.lognormal(1.5, 1.5, [d.leaves for d in dimensions])
+    cube = cubes.count_cube(dimensions, rng.poisson(mean), threshold=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(controlled_rounding, "WHOLE", 0)
+        first = round_controlled(cube.cells, cube.relations, 5)
+        check(cube, first, 5)
+        turned = rng.permutation(cube.cells.num_rows)
+        mixed = rng.permutation(cube.relations.num_rows)
+        again = round_controlled(cube.cells.take(pa.array(turned)), cube.relations.take(pa.array(mixed)), 5)
+    assert again.equals(first)
+    assert float(first.schema.metadata[b"deviation"]) <= 1.25 * float(first.schema.metadata[b"bound"])
+
+
+@given(cube=count_cubes(), base=st.sampled_from([2, 3, 5]))
+@settings(max_examples=40, deadline=None)
+def test_from_the_totals_down_is_never_wrong(cube, base):
+    """What the method for large tables finds is a rounding; where it finds none it says so by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(controlled_rounding, "WHOLE", 0)
+        try:
+            check(cube, round_controlled(cube.cells, cube.relations, base), base)
+        except EngineError as error:
+            assert "controlled rounding: no rounding" in str(error) and error.cells
+
+
+def test_a_part_without_a_rounding_is_named_in_a_large_table():
+    """A block of Causey, Cox & Ernst's kind beside a large sound one: an error, and no table."""
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        bad = cubes.count_cube([cubes.flat(3)] * 3, rng.integers(0, 2, (3, 3, 3)), threshold=3)
+        try:
+            round_controlled(bad.cells, bad.relations, 2)
+        except EngineError:
+            break
+    good = cubes.count_cube([cubes.flat(14)] * 3, rng.poisson(6, (14, 14, 14)), threshold=3)
+    cells, relations = beside(bad, good)
+    assert sum(value % 2 != 0 for value in cells["value"].to_pylist()) > WHOLE
+    with pytest.raises(EngineError, match="no rounding that adds up was found among cells") as caught:
+        round_controlled(cells, relations, 2)
+    assert set(caught.value.cells) <= set(bad.cells["cell_id"].to_pylist())
+
+
+def beside(first: cubes.Cube, second: cubes.Cube) -> tuple[pa.Table, pa.Table]:
+    """The cells and relations of two cubes as those of one product; the ids of the second come after the first's."""
+    cell = 1 + max(first.cells["cell_id"].to_pylist())
+    relation = 1 + max(first.relations["relation_id"].to_pylist())
+    cells = pa.table(
+        {
+            "cell_id": first.cells["cell_id"].to_pylist() + [cell + i for i in second.cells["cell_id"].to_pylist()],
+            "value": first.cells["value"].to_pylist() + second.cells["value"].to_pylist(),
+        }
+    )
+    relations = pa.table(
+        {
+            "relation_id": first.relations["relation_id"].to_pylist()
+            + [relation + i for i in second.relations["relation_id"].to_pylist()],
+            "cell_id": first.relations["cell_id"].to_pylist()
+            + [cell + i for i in second.relations["cell_id"].to_pylist()],
+            "coefficient": first.relations["coefficient"].to_pylist() + second.relations["coefficient"].to_pylist(),
+        }
+    )
+    return cells, relations
+
+
+@pytest.mark.parametrize("whole", [WHOLE, 0])
+def test_multiples_zeros_single_parts_and_shared_cells(monkeypatch, whole):
+    monkeypatch.setattr(controlled_rounding, "WHOLE", whole)
+    dimensions = [cubes.levels(3, 2), cubes.flat(1), cubes.flat(3)]
+    rng = np.random.default_rng(2)
+    for leaves in (5 * rng.integers(0, 4, (6, 1, 3)), np.zeros((6, 1, 3), dtype=int), rng.integers(0, 30, (6, 1, 3))):
+        cube = cubes.count_cube(dimensions, leaves, threshold=3)
+        check(cube, round_controlled(cube.cells, cube.relations, 5), 5)
+    # Two tables with one margin (cells 1 to 3, their total 4): by 5, 6 and 7, 8; by 9, 10 in another way.
+    cells = pa.table({"cell_id": list(range(1, 11)), "value": [7.0, 4, 12, 23, 3, 4, 2, 2, 11, 12]})
+    sums = [(4, (1, 2, 3)), (1, (5, 6)), (2, (7, 8)), (4, (9, 10))]
+    rows = [(i, c, s) for i, (t, parts) in enumerate(sums) for c, s in [(t, 1.0), *((p, -1.0) for p in parts)]]
+    relations = pa.table(dict(zip(("relation_id", "cell_id", "coefficient"), zip(*rows, strict=True), strict=True)))
+    check(cubes.Cube(cells, relations, (), []), round_controlled(cells, relations, 5), 5)
 
 
 def test_decimals_and_negative_values():

@@ -6,6 +6,11 @@ Dandekar & Cox (2002), *Synthetic tabular data: an alternative to complementary 
 of two things is chosen: at least `upl` up or at least `lpl` down. Among all adjusted tables that add and respect the
 capacities, the weighted sum of absolute adjustments is as small as possible; where that cannot be proven, as small as
 was found (the metadata says how far from a lower bound).
+
+Up to some hundred cells, movements and directions are one mixed-integer program, solved by branch and bound. Larger
+tables get their directions from a sequence of linear programs (`directions`). Where every value must be whole, or a
+multiple of `base`, what the linear programs leave between multiples is brought there by controlled rounding, which
+keeps levels and bounds that are multiples themselves.
 """
 
 from __future__ import annotations
@@ -17,13 +22,16 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from sdc.engine.controlled_rounding import round_controlled
+from sdc.engine.controlled_rounding import adjacent_multiples
+from sdc.engine.directions import move
 from sdc.engine.errors import EngineError, named
-from sdc.engine.mip import FEASIBLE, INFEASIBLE, OPTIMAL, Program, minimise_integral
+from sdc.engine.mip import FEASIBLE, INFEASIBLE, OPTIMAL, UNDECIDED, WHOLE, Integral, Program, minimise_integral
 from sdc.engine.system import System
 
 # The adjusted table adds, and stays within levels and bounds, up to this share of the largest value concerned.
 TOLERANCE = 1e-9
+# Linear programs leave whole numbers (and multiples of a base) this far off, relative.
+WHOLE_TO = 1e-7
 
 
 def adjust(
@@ -50,8 +58,7 @@ def adjust(
     system = _system(cells, relations)
     up, down = _levels(system, base)
     up, down = _with_room(system, up, down)
-    program, start = _program(system, up, down)
-    answer = minimise_integral(program, start, time_limit)
+    answer = _solved(system, up, down, time_limit)
     if answer.status not in (OPTIMAL, FEASIBLE):
         bad = system.cell_id[system.primary]
         if answer.columns is not None:
@@ -63,18 +70,18 @@ def adjust(
             cells=bad,
         )
     adjusted = system.value + answer.x[: system.n] - answer.x[system.n : 2 * system.n]
-    adjusted[system.integer] = np.round(adjusted[system.integer])
+    if base is None and system.integer.all():
+        base = 1.0
     if base is not None:
-        rounded = round_controlled(
-            pa.table({"cell_id": system.cell_id, "value": adjusted}), relations, base, time_limit=time_limit
-        )
-        adjusted = rounded.column("rounded").to_numpy()
+        adjusted = base * adjacent_multiples(system, adjusted / base, WHOLE_TO, time_limit)[0]
+    else:
+        adjusted[system.integer] = np.round(adjusted[system.integer])
     _verify(system, adjusted, up, down)
     deviation = adjusted - system.value
     facts = {
         "deviation": math.fsum(system.cost * np.abs(deviation)),
         "bound": max(0.0, answer.bound),
-        "proven": answer.status == OPTIMAL and base is None,
+        "proven": answer.status == OPTIMAL and (base is None or system.integer.all()),
     }
     return pa.table(
         {"cell_id": system.cell_id, "value": system.value, "adjusted": adjusted, "deviation": deviation}
@@ -87,6 +94,24 @@ def _system(cells: pa.Table, relations: pa.Table) -> System:
     if "cost" in cells.column_names:
         return system
     return replace(system, cost=1.0 / np.maximum(1.0, np.abs(system.value)))
+
+
+def _solved(system: System, up: np.ndarray, down: np.ndarray, time_limit: float | None) -> Integral:
+    """Movements up and down [2n] and directions: by branch and bound where that is small enough, else by linear
+    programs."""
+    program, start = _program(system, up, down)
+    answer = Integral(UNDECIDED)
+    if len(program.cost) <= WHOLE:
+        answer = minimise_integral(program, start, time_limit)
+    if answer.status != UNDECIDED:
+        return answer
+    n = system.n
+    moved = move(system, (up, down), (program.upper[:n], program.upper[n : 2 * n]), start[2 * n :], time_limit)
+    if moved is None or len(moved.missed):
+        return Integral(UNDECIDED, columns=None if moved is None else moved.missed)
+    least = float((system.cost * np.minimum(up, down))[system.primary].sum())
+    x = np.concatenate([np.maximum(moved.movement, 0.0), np.maximum(-moved.movement, 0.0)])
+    return Integral(FEASIBLE, x, moved.cost, least)
 
 
 def _levels(system: System, base: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,13 +14,26 @@ amount below the base.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 
 from sdc.engine.errors import EngineError, named
-from sdc.engine.mip import FEASIBLE, INFEASIBLE, OPTIMAL, Program, minimise_integral
+from sdc.engine.mip import (
+    FEASIBLE,
+    INFEASIBLE,
+    OPTIMAL,
+    UNDECIDED,
+    WHOLE,
+    Integral,
+    Program,
+    minimise_integral,
+    polished,
+)
 from sdc.engine.system import System
+from sdc.engine.top_down import decide_top_down
 
 # A value is a multiple of the base when their ratio is this close to a whole number (relative).
 MULTIPLE_TO = 1e-9
@@ -48,18 +61,30 @@ def round_controlled(cells: pa.Table, relations: pa.Table, base: float, *, time_
     if (np.abs(units) > LARGEST).any():
         far = system.cell_id[np.abs(units) > LARGEST]
         raise EngineError(f"base: too small beside the values of cells {named(far)}", cells=far)
-    nearest = np.round(units)
-    multiple = np.abs(units - nearest) <= MULTIPLE_TO * np.maximum(1.0, np.abs(units))
-    below = np.where(multiple, nearest, np.floor(units)).astype(np.int64)
-    up, proven, bound = _directions(system, below, np.where(multiple, 0.0, units - below), ~multiple, time_limit)
-    rounded_units = below + up
-    _verify(system, rounded_units, units, multiple)
+    rounded_units, multiple, proven, bound = adjacent_multiples(system, units, MULTIPLE_TO, time_limit)
     rounded = rounded_units * base
     deviation = np.where(multiple, 0.0, rounded - system.value)
     facts = {"deviation": math.fsum(np.abs(deviation)), "bound": bound * base, "proven": proven}
     return pa.table(
         {"cell_id": system.cell_id, "value": system.value, "rounded": rounded, "deviation": deviation}
     ).replace_schema_metadata({name: str(value) for name, value in facts.items()})
+
+
+def adjacent_multiples(
+    system: System, units: np.ndarray, near: float, time_limit: float | None = None
+) -> tuple[np.ndarray, np.ndarray, bool, float]:
+    """Whole numbers (int64) adjacent to `units` [n] for which all relations hold, and which of `units` are whole.
+
+    `near`: how far from a whole number (relative) one still is. Also whether the deviation is proven least, and a
+    lower bound on it. Raises EngineError where there is no such rounding or none was found.
+    """
+    nearest = np.round(units)
+    multiple = np.abs(units - nearest) <= near * np.maximum(1.0, np.abs(units))
+    below = np.where(multiple, nearest, np.floor(units)).astype(np.int64)
+    up, proven, bound = _directions(system, below, np.where(multiple, 0.0, units - below), ~multiple, time_limit)
+    rounded = below + up
+    _verify(system, rounded, units, multiple)
+    return rounded, multiple, proven, bound
 
 
 def _system(cells: pa.Table, relations: pa.Table) -> System:
@@ -92,21 +117,18 @@ def _directions(
     up = np.zeros(system.n, dtype=np.int64)
     if not free.any():
         return up, True, 0.0
-    columns = np.flatnonzero(free)
-    matrix = system.A[:, columns]
-    touched = np.flatnonzero(np.diff(matrix.indptr))
-    needed = -(system.A @ below.astype(float))[touched]
-    count = len(columns)
-    program = Program(
-        cost=1.0 - 2.0 * part[columns],
-        matrix=matrix[touched].tocsr(),
-        lower=np.zeros(count),
-        upper=np.ones(count),
+    needed = -(system.A @ below.astype(float))
+    whole = Program(
+        cost=np.where(free, 1.0 - 2.0 * part, 0.0),
+        matrix=system.A,
+        lower=np.zeros(system.n),
+        upper=free.astype(float),
         row_lower=needed,
         row_upper=needed,
-        integer=np.ones(count, dtype=bool),
+        integer=np.ones(system.n, dtype=bool),
     )
-    answer = minimise_integral(program, np.round(part[columns]), time_limit)
+    columns = np.flatnonzero(free)
+    answer = _solved(whole, system, np.round(part[columns]), time_limit)
     if answer.status not in (OPTIMAL, FEASIBLE):
         group = columns if answer.columns is None else columns[answer.columns]
         bad = system.cell_id[group]
@@ -123,6 +145,42 @@ def _directions(
         )
     up[columns] = answer.x.astype(np.int64)
     return up, answer.status == OPTIMAL, max(0.0, math.fsum(part[columns]) + answer.bound)
+
+
+def _solved(program: Program, system: System, start: np.ndarray, time_limit: float | None) -> Integral:
+    """The program of least deviation in its free columns: exactly where it is small or a network, else from the totals
+    down."""
+    columns = np.flatnonzero(program.upper)
+    matrix = program.matrix[:, columns]
+    rows = np.flatnonzero(np.diff(matrix.indptr))
+    free = Program(
+        cost=program.cost[columns],
+        matrix=matrix[rows].tocsr(),
+        lower=program.lower[columns],
+        upper=program.upper[columns],
+        row_lower=program.row_lower[rows],
+        row_upper=program.row_upper[rows],
+        integer=program.integer[columns],
+    )
+    if len(columns) <= WHOLE or np.diff(free.matrix.tocsc().indptr).max() <= 2:
+        answer = minimise_integral(free, start, time_limit)
+        if answer.status != UNDECIDED:
+            return answer
+    answer = decide_top_down(program, _totals(system.A), time_limit)
+    if answer.status == UNDECIDED:
+        return replace(answer, columns=np.searchsorted(columns, answer.columns))
+    return polished(free, answer.x[columns], time_limit)
+
+
+def _totals(relations: sp.csr_matrix) -> np.ndarray:
+    """The cell that is the total of the others in each relation [m]: the only one of its sign; -1 without one."""
+    row = np.repeat(np.arange(relations.shape[0]), np.diff(relations.indptr))
+    total = np.full(relations.shape[0], -1)
+    for sign in (-1, 1):  # where both signs are single, the cells are equal
+        signed = np.sign(relations.data) == sign
+        single = np.bincount(row[signed], minlength=len(total))[row] == 1
+        total[row[signed & single]] = relations.indices[signed & single]
+    return total
 
 
 def _verify(system: System, rounded: np.ndarray, units: np.ndarray, multiple: np.ndarray) -> None:

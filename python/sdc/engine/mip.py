@@ -29,6 +29,8 @@ REPAIR_SIZE, REPAIR_NODES = 400, 5
 POLISH_SIZE, POLISH_NODES = 300, 20
 # Neighbourhoods tried around violated rows before the program is called undecided.
 REPAIRS = 200
+# Up to so many columns a given solution is made cheaper.
+POLISHED = 4_000
 WHOLE_TO = 1e-6
 
 
@@ -68,8 +70,9 @@ def minimise_integral(program: Program, start: np.ndarray, time_limit: float | N
     When `time_limit` (seconds) ends, the best solution so far is returned, or UNDECIDED.
     """
     search = _Search(program, None if time_limit is None else time.monotonic() + time_limit)
-    bound = float(np.minimum(program.cost * program.lower, program.cost * program.upper).sum())
-    if len(program.cost) <= RELAXED:
+    bound = _least(program)
+    # Where no column is in more than two rows, as in a two-way table, the relaxation is a network of any size.
+    if len(program.cost) <= RELAXED or np.diff(search.by_column.indptr).max(initial=0) <= 2:
         relaxed = minimise(
             program.cost,
             program.matrix,
@@ -100,6 +103,31 @@ def minimise_integral(program: Program, start: np.ndarray, time_limit: float | N
         return Integral(UNDECIDED, columns=np.unique(program.matrix[rows].indices))
     x = search.polished(x)
     return Integral(FEASIBLE, x, float(program.cost @ x), bound)
+
+
+def polished(program: Program, x: np.ndarray, time_limit: float | None = None) -> Integral:
+    """A solution no dearer than the solution `x`, with a bound: by the relaxation and neighbourhoods where it is not
+    large."""
+    bound = _least(program)
+    if len(program.cost) <= POLISHED:
+        relaxed = minimise(
+            program.cost,
+            program.matrix,
+            program.lower,
+            program.upper,
+            row_lower=program.row_lower,
+            row_upper=program.row_upper,
+            iterations=1_000_000,
+            time_limit=time_limit,
+        )
+        bound = relaxed.objective if relaxed.status == OPTIMAL else bound
+        x = _Search(program, None if time_limit is None else time.monotonic() + time_limit).polished(x)
+    return Integral(FEASIBLE, x, float(program.cost @ x), bound)
+
+
+def _least(program: Program) -> float:
+    """What the cost is at least, whatever the rows say."""
+    return float(np.minimum(program.cost * program.lower, program.cost * program.upper).sum())
 
 
 class _Search:
@@ -203,53 +231,68 @@ class _Search:
             upper = np.concatenate([upper, np.full(2 * len(rows), np.inf)])
             integer = np.concatenate([integer, np.zeros(2 * len(rows), dtype=bool)])
         part.sort_indices()
-        solver = _solver(nodes, None if self.ends is None else max(0.01, self.ends - time.monotonic()))
-        if elastic:
-            solver.setOptionValue("mip_rel_gap", 0.02)
-        solver.passModel(
-            _model(cost, part, lower, upper, p.row_lower[rows] - known, p.row_upper[rows] - known, integer)
-        )
-        solver.run()
-        status = solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kInfeasible:
-            return Integral(INFEASIBLE, columns=free)
-        solution = solver.getSolution()
-        if not np.isfinite(solver.getInfo().objective_function_value) or not len(solution.col_value):
-            return Integral(UNDECIDED, columns=free)
-        if solver.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-            return Integral(UNDECIDED, columns=free)
+        seconds = None if self.ends is None else self.ends - time.monotonic()
+        program = Program(cost, part, lower, upper, p.row_lower[rows] - known, p.row_upper[rows] - known, integer)
+        answer = branch(program, nodes, seconds=seconds, relative_gap=0.02 if elastic else 0.0)
+        if answer.x is None:
+            return Integral(answer.status, columns=free)
         found = x.copy()
-        found[free] = np.array(solution.col_value)[: len(free)]
-        found = _whole(found, p.integer)
-        if (found != np.round(found))[p.integer].any():
-            return Integral(UNDECIDED, columns=free)
+        found[free] = answer.x[: len(free)]
         objective = float(p.cost @ found)
-        proven = status == highspy.HighsModelStatus.kOptimal and not elastic
+        proven = answer.status == OPTIMAL and not elastic
         return Integral(OPTIMAL if proven else FEASIBLE, found, objective, objective if proven else -np.inf)
 
 
-def _solver(nodes: int, seconds: float | None) -> highspy.Highs:
-    solver = highspy.Highs()
-    options = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0}
-    options |= {"mip_rel_gap": 0.0, "mip_abs_gap": 1e-7, "mip_max_nodes": nodes}
-    for option, value in options.items():
+def branch(
+    program: Program, nodes: int, *, gap: float = 1e-7, relative_gap: float = 0.0, seconds: float | None = None
+) -> Integral:
+    """Branch and bound on a program with at most `nodes` nodes.
+
+    OPTIMAL is up to the gaps (absolute, relative), INFEASIBLE proven; whole columns are exactly whole, rows hold up to
+    the solver's tolerance.
+    """
+    solver = quiet_solver()
+    for option, value in {"mip_rel_gap": relative_gap, "mip_abs_gap": gap, "mip_max_nodes": nodes}.items():
         solver.setOptionValue(option, value)
     if seconds is not None:
-        solver.setOptionValue("time_limit", float(seconds))
+        solver.setOptionValue("time_limit", max(0.01, float(seconds)))
+    solver.passModel(highs_model(program))
+    solver.run()
+    status = solver.getModelStatus()
+    if status == highspy.HighsModelStatus.kInfeasible:
+        return Integral(INFEASIBLE)
+    info = solver.getInfo()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return Integral(UNDECIDED)
+    x = _whole(np.array(solver.getSolution().col_value), program.integer)
+    if not np.isfinite(info.objective_function_value) or (x != np.round(x))[program.integer].any():
+        return Integral(UNDECIDED)
+    proven = status == highspy.HighsModelStatus.kOptimal
+    return Integral(OPTIMAL if proven else FEASIBLE, x, float(program.cost @ x))
+
+
+def quiet_solver() -> highspy.Highs:
+    """HiGHS in one thread and without output, so that results do not depend on the machine."""
+    solver = highspy.Highs()
+    for option, value in {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0}.items():
+        solver.setOptionValue(option, value)
     return solver
 
 
-def _model(cost, matrix, lower, upper, row_lower, row_upper, integer) -> highspy.HighsLp:
+def highs_model(program: Program) -> highspy.HighsLp:
+    """The program as HiGHS takes it; a linear program where nothing must be whole."""
+    matrix = program.matrix
     model = highspy.HighsLp()
     model.num_row_, model.num_col_ = matrix.shape
-    model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
-    model.row_lower_, model.row_upper_ = row_lower, row_upper
+    model.col_cost_, model.col_lower_, model.col_upper_ = program.cost, program.lower, program.upper
+    model.row_lower_, model.row_upper_ = program.row_lower, program.row_upper
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
     model.a_matrix_.index_ = matrix.indices.astype(np.int32)
     model.a_matrix_.value_ = matrix.data.astype(float)
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-    model.integrality_ = [kinds[int(i)] for i in integer]
+    if program.integer.any():
+        model.integrality_ = [kinds[int(i)] for i in program.integer]
     return model
 
 
