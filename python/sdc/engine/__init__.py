@@ -50,7 +50,8 @@ def suppress(
 
     Args:
         cells, relations: the tables of the engine's contract.
-        cost: what to keep small: value, count, unity, log, power or `column:<name>`.
+        cost: what to keep small: value, count, unity, log, power, distance or `column:<name>` (`sdc.engine.costs`);
+            cells that the optional column `previous` marks as suppressed before are preferred.
         method: heuristic (any size); optimal (cutting planes, for blocks of some thousand cells); auto: optimal where
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
