@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdc.engine.cutting.attacker import Attack, Attacker, reached
-from sdc.engine.cutting.block import Block, Target, blocks_of
+from sdc.engine.cutting.block import Block, Target, blocks_of, with_insiders
 from sdc.engine.errors import EngineError, named
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.system import SAFE, STATUS_NAMES, System
@@ -92,9 +92,12 @@ def explain(
         system = system.with_suppressed(status != SAFE)
     report = _Report(system, audit)
     left = most_programs
-    blocks = blocks_of(system, system.suppressed, insiders, largest=most_cells)
+    blocks = blocks_of(system, system.suppressed, largest=most_cells)
+    who = np.repeat(np.arange(len(insiders)), [len(known) for known in insiders])
+    what = np.concatenate([np.zeros(0, np.int64), *insiders])
     for block in sorted(blocks, key=lambda block: (block.n, int(block.cells[0]))):
-        left -= report.examine(block, left)
+        inside = np.unique(who[np.isin(what, block.cells)])
+        left -= report.examine(with_insiders(system, block, [insiders[i] for i in inside]), left)
     report.link()
     return report.table()
 
@@ -219,9 +222,7 @@ def _demands(block: Block) -> list[Target]:
     demands = list(block.targets)
     for number, known in enumerate(block.insiders):
         demands += [
-            replace(target, insider=number)
-            for target in block.targets
-            if target.exactness and target.cell not in known
+            replace(target, insider=number) for target in block.targets if target.exactness and target.cell not in known
         ]
     return demands
 
