@@ -154,12 +154,12 @@ def explain(
     programs: int = MOST_PROGRAMS,
     **options: object,
 ) -> pa.Table:
-    """The audit, and why: the rows of `audit()` with the columns protects, relation_id and margin of `sdc.engine.explain`.
+    """The audit, and why: the rows of `audit()` with columns protects, relation_id and margin of `sdc.engine.explain`.
 
-    For a secondary, `protects` are the primaries that need it and `relation_id` the relation through which; for a primary
-    `margin` says by how much its interval exceeds what is asked. `lower` and `upper` of a primary are exact where
-    `programs`, a bound on the number of linear programs, sufficed to examine its block. Other keywords are those of
-    `audit()`.
+    For a secondary, `protects` are the primaries that need it and `relation_id` the relation through which; for a
+    primary `margin` says by how much its interval exceeds what is asked. `lower` and `upper` of a primary are exact
+    where `programs`, a bound on the number of linear programs, sufficed to examine its block. Other keywords are those
+    of `audit()`.
     """
     audited = audit(cells, relations, attackers=attackers, **options)
     system = System.from_arrow(cells, relations)
