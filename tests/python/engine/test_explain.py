@@ -21,6 +21,8 @@ from engine.small_tables import (
     system,
     two_way,
 )
+from oracle import attack, checks, cubes
+from sdc import engine
 from sdc.engine import optimal
 from sdc.engine.errors import EngineError
 from sdc.engine.explain import explain
@@ -113,6 +115,26 @@ def test_a_pattern_that_publishes_a_primary_is_refused():
 def test_nothing_suppressed_gives_no_rows():
     values, relations = two_way(PAPER)
     assert explain(system(values, relations, {})).num_rows == 0
+
+
+def test_the_audit_with_explanations():
+    """The audit's own rows and verdicts; true intervals of primaries, or the audit's where work is not allowed."""
+    leaves = np.random.default_rng(2).poisson(9.0, (5, 4))
+    cube = cubes.count_cube([cubes.flat(5), cubes.flat(4)], leaves, threshold=6)
+    cells = checks.with_pattern(cube.cells, engine.suppress(cube.cells, cube.relations, work=50))
+    audited = engine.audit(cells, cube.relations)
+    explained = engine.explain(cells, cube.relations)
+    assert explained.column_names == [*audited.column_names, "protects", "relation_id", "margin"]
+    assert explained.select(["cell_id", "verdict", "attacker"]).equals(
+        audited.select(["cell_id", "verdict", "attacker"])
+    )
+    true = attack.intervals(attack.View.from_arrow(cells, cube.relations))
+    primaries = [row for row in explained.to_pylist() if row["protects"] is None]
+    assert primaries and all((row["lower"], row["upper"]) == pytest.approx(true[row["cell_id"]]) for row in primaries)
+    assert all(row["margin"] >= 0 for row in primaries)
+    without = engine.explain(cells, cube.relations, programs=0)
+    assert without.select(audited.column_names).equals(audited)
+    assert all(row["protects"] for row in without.to_pylist() if row["margin"] is None)
 
 
 def test_what_is_hidden_from_an_insider_only():
