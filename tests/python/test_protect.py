@@ -29,11 +29,12 @@ def database(built_toy: Project) -> duckdb.DuckDBPyConnection:
 
 @pytest.fixture(scope="module")
 def protect(compiled, database):
-    """Run a call of protect() with further arguments; returns its rows by cell."""
+    """Run a call of protect() with further arguments, on other cells too; returns its rows by cell."""
 
-    def run(arguments: str = "") -> dict[tuple, dict]:
+    def run(arguments: str = "", cells: str = "int_toy__cells") -> dict[tuple, dict]:
         call = f"sdc.protect(ref('int_toy__cells'), rule_set='business_counts', method='heuristic'{arguments})"
-        table = database.execute(compiled(f"{{{{ {call} }}}}")).to_arrow_table()
+        sql = compiled(f"{{{{ {call} }}}}").replace("int_toy__cells", cells)
+        table = database.execute(sql).to_arrow_table()
         return {tuple(row[key] for key in KEYS): row for row in table.to_pylist()}
 
     return run
@@ -96,6 +97,17 @@ def test_released_cells_are_not_suppressed(protect, plain, database):
     assert_safe(rows, plain)
 
 
+def test_periods_are_tables_of_their_own(protect, plain, database):
+    database.execute(
+        "create table restricted.intermediate.one_period as "
+        "from restricted.intermediate.int_toy__cells where period = '2024'"
+    )
+    alone = protect(", explain=false", cells="one_period")
+    assert {key for key in plain if key[0] == "2024"} == alone.keys()
+    for measure in ("shops_status", "turnover_status"):
+        assert {key: row[measure] for key, row in alone.items()} == {key: plain[key][measure] for key in alone}
+
+
 @pytest.mark.parametrize("which", ["primary", "all others", "unknown"])
 def test_contradictory_released_cells_are_named(protect, plain, database, which):
     """An unsafe cell that is released, cells that give it away, and a cell that does not exist; no value is told."""
@@ -152,7 +164,7 @@ def test_the_release_before_is_a_product_of_its_own(toy):
     """A protected model that looks at another product's belongs to the product of its own cells, and publishes."""
     models = "models/intermediate/int_"
     cells = (toy.folder / f"{models}toy__cells.sql").read_text(encoding="utf-8")
-    some = "select * from {{ ref('stg_toy__shops') }} where shop_id < 'shop0500'"
+    some = "select * from {{ ref('stg_toy__shops') }} where shop_id <> 'shop0001'"
     toy.write(f"{models}earlier__shops.sql", some)
     toy.write(f"{models}earlier__cells.sql", cells.replace("stg_toy__shops", "int_earlier__shops"))
     call = "{{ sdc.protect(ref('int_earlier__cells'), rule_set='business_counts') }}"
