@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from conftest import Project
-from sdc import functions
+from sdc import engine, functions
 
 KEYS = ["period", "area", "size_band"]
 
@@ -41,8 +41,28 @@ def protect(compiled, database):
 
 
 @pytest.fixture(scope="module")
-def plain(protect) -> dict[tuple, dict]:
-    return protect()
+def counted(protect) -> tuple[dict[tuple, dict], list[str]]:
+    """The rows, and which calls of the engine made them."""
+    calls: list[str] = []
+
+    def counting(name: str):
+        method = getattr(engine, name)
+
+        def call(*arguments, **keywords):
+            calls.append(name)
+            return method(*arguments, **keywords)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("suppress", "explain"):
+            patch.setattr(engine, name, counting(name))
+        return protect(), calls
+
+
+@pytest.fixture(scope="module")
+def plain(counted) -> dict[tuple, dict]:
+    return counted[0]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +80,10 @@ def assert_safe(rows: dict[tuple, dict], plain: dict[tuple, dict]) -> None:
     for measure in ("shops", "turnover"):
         assert suppressed(rows, "primary", measure) == suppressed(plain, "primary", measure)
         assert {row[f"{measure}_verdict"] for row in rows.values() if row[f"{measure}_status"] != "safe"} == {"safe"}
+
+
+def test_the_engine_is_called_once_for_each_measure_and_period(counted):
+    assert sorted(counted[1]) == ["explain"] * 4 + ["suppress"] * 4
 
 
 def test_a_cost_chooses_other_cells_for_the_same_primaries(protect, plain, by_contributors):
