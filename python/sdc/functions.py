@@ -15,10 +15,9 @@ it, never by value.
 
 from __future__ import annotations
 
-import functools
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -113,8 +112,12 @@ def _audit(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
 
 
 def _explain(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    explain = functools.partial(_with_attackers(engine.explain), programs=PROGRAMS)
-    return _each(explain, cells, relations, options, EXPLAINED)
+    return _each(_audit_and_explain, cells, relations, options, EXPLAINED)
+
+
+def _audit_and_explain(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
+    audited = _with_attackers(engine.audit)(cells, relations, **keywords)
+    return engine.explain(cells, relations, audited, attackers=_attackers(cells), programs=PROGRAMS)
 
 
 def _round(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
@@ -126,17 +129,21 @@ def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array
 
 
 def _with_attackers(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
-    """The call against `ATTACKERS` where the cells name sole contributors, else against the outsider.
+    """The call against the attackers of the build.
 
     What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an audit of
     the part must not ask for more than the whole was given.
     """
 
     def call(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
-        attackers = ATTACKERS if "contributor" in cells.column_names else "outsider"
-        return method(cells, relations, attackers=attackers, pinning=False, **keywords)
+        return method(cells, relations, attackers=_attackers(cells), pinning=False, **keywords)
 
     return call
+
+
+def _attackers(cells: pa.Table) -> Sequence[str]:
+    """`ATTACKERS` where the cells name sole contributors, else the outsider."""
+    return ATTACKERS if "contributor" in cells.column_names else (engine.OUTSIDER,)
 
 
 def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.StructType) -> pa.Array:

@@ -149,19 +149,18 @@ def audit(
 def explain(
     cells: pa.Table,
     relations: pa.Table,
+    audited: pa.Table,
     *,
     attackers: Sequence[str] | None = None,
     programs: int = MOST_PROGRAMS,
-    **options: object,
 ) -> pa.Table:
-    """The audit, and why: the rows of `audit()` with columns protects, relation_id and margin of `sdc.engine.explain`.
+    """Why each cell is suppressed: the rows of `audited`, the `audit()` of the same system, with three more columns.
 
     For a secondary, `protects` are the primaries that need it and `relation_id` the relation through which; for a
-    primary `margin` says by how much its interval exceeds what is asked. `lower` and `upper` of a primary are exact
-    where `programs`, a bound on the number of linear programs, sufficed to examine its block. Other keywords are those
-    of `audit()`.
+    primary `margin` says by how much its interval exceeds what is asked (`sdc.engine.explain` has the definitions).
+    `lower` and `upper` of a primary are exact where `programs`, a bound on the number of linear programs, sufficed to
+    examine its block. `attackers` as for `audit()`.
     """
-    audited = audit(cells, relations, attackers=attackers, **options)
     system = System.from_arrow(cells, relations)
     insiders = [known for each in named_attackers(system, attackers) for known in known_sets(each, system.suppressed)]
     why = explain_pattern(system, audit=audited, insiders=insiders, most_programs=programs)

@@ -123,7 +123,7 @@ def test_the_audit_with_explanations():
     cube = cubes.count_cube([cubes.flat(5), cubes.flat(4)], leaves, threshold=6)
     cells = checks.with_pattern(cube.cells, engine.suppress(cube.cells, cube.relations, work=50))
     audited = engine.audit(cells, cube.relations)
-    explained = engine.explain(cells, cube.relations)
+    explained = engine.explain(cells, cube.relations, audited)
     assert explained.column_names == [*audited.column_names, "protects", "relation_id", "margin"]
     assert explained.select(["cell_id", "verdict", "attacker"]).equals(
         audited.select(["cell_id", "verdict", "attacker"])
@@ -132,7 +132,7 @@ def test_the_audit_with_explanations():
     primaries = [row for row in explained.to_pylist() if row["protects"] is None]
     assert primaries and all((row["lower"], row["upper"]) == pytest.approx(true[row["cell_id"]]) for row in primaries)
     assert all(row["margin"] >= 0 for row in primaries)
-    without = engine.explain(cells, cube.relations, programs=0)
+    without = engine.explain(cells, cube.relations, audited, programs=0)
     assert without.select(audited.column_names).equals(audited)
     assert all(row["protects"] for row in without.to_pylist() if row["margin"] is None)
 
