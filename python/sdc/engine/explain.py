@@ -96,8 +96,11 @@ def explain(
     blocks = blocks_of(system, system.suppressed, largest=most_cells)
     who = np.repeat(np.arange(len(insiders)), [len(known) for known in insiders])
     what = np.concatenate([np.zeros(0, np.int64), *insiders])
+    order = np.argsort(what, kind="stable")
+    who, what = who[order], what[order]
     for block in sorted(blocks, key=lambda block: (block.n, int(block.cells[0]))):
-        inside = np.unique(who[np.isin(what, block.cells)])
+        first, end = np.searchsorted(what, block.cells), np.searchsorted(what, block.cells, side="right")
+        inside = sorted({int(i) for a, b in zip(first, end, strict=True) for i in who[a:b]})
         try:
             left -= report.examine(with_insiders(system, block, [insiders[i] for i in inside]), left)
         except SolverError:
