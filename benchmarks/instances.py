@@ -153,7 +153,17 @@ INSTANCES = {
         ),
         Instance("counts_5d", "5-D counts 3^5, T=4", lambda: _uniform(5, 3, 8.0, 7)),
         Instance("counts_7d", "7-D counts 2^7, T=4", lambda: _uniform(7, 2, 8.0, 8)),
+        Instance("counts_8d", "8-D counts 2^8, T=4", lambda: _uniform(8, 2, 8.0, 15), quick=False),
         Instance("magnitudes_2d_50", "2-D magnitudes 50 x 50, p%", lambda: two_way_magnitudes(50, 50, 9)),
+        *(
+            Instance(
+                f"magnitudes_2d_50_{seed}",
+                "2-D magnitudes 50 x 50, p%, for averages over seeds",
+                lambda seed=seed: two_way_magnitudes(50, 50, seed),
+                quick=False,
+            )
+            for seed in range(16, 20)
+        ),
         Instance(
             "magnitudes_3d_35k",
             "3-D hierarchical magnitudes, 35,316 cells, p%",

@@ -23,10 +23,8 @@ TOOLS: dict[str, tuple[str, dict[str, object]]] = {
     "sdc": ("sdc_engine", {"method": "auto"}),
     "sdc-heuristic": ("sdc_engine", {"method": "heuristic"}),
     "sdc-optimal": ("sdc_engine", {"method": "optimal"}),
-    "sdc-insiders": (
-        "sdc_engine",
-        {"method": "auto", "attackers": ("outsider", "singletons", "contributors")},
-    ),
+    # What G-Confid is asked for, and tau-Argus beside its singletons: protection from who knows the publication only.
+    "sdc-outsider": ("sdc_engine", {"method": "auto", "attackers": "outsider"}),
     "gconfid": ("g_confid", {}),
     "tauargus-modular": ("tau_argus", {"method": "modular"}),
     "tauargus-optimal": ("tau_argus", {"method": "optimal"}),

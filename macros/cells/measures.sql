@@ -34,8 +34,8 @@
 {#- What a measure's name is followed by in columns of the cells, protected and published models. -#}
 {%- macro _measure_suffixes() -%}
     {{- return(['', '_contributors', '_sole_contributor', '_largest', '_absolute', '_zero_contributors', '_unweighted',
-        '_requested_largest', '_amount', '_status', '_reason', '_lower', '_upper', '_verdict', '_reliability', '_marker',
-        '_is_safe']) -}}
+        '_requested_largest', '_amount', '_status', '_reason', '_lower', '_upper', '_verdict', '_reliability', '_protects',
+        '_through', '_margin', '_marker', '_is_safe']) -}}
 {%- endmacro -%}
 
 

@@ -49,6 +49,7 @@ upl := cast(case when {{ level.condition }} then {{ level.up }} else 0 end as do
 lpl := cast(case when {{ level.condition }} then {{ level.down }} else 0 end as double),
 spl := cast(0 as double),
 frozen := false,
+previous := false,
 contributor := cast(null as bigint),
 "integer" := {{ 'true' if count else 'false' }}
     {%- endset %}

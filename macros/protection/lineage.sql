@@ -33,11 +33,14 @@
 {%- endmacro -%}
 
 
-{#- The nearest nodes upstream (each path stops at the first) whose meta has this sdc_role, in order of their ids. -#}
+{#-
+    The nearest nodes upstream (each path stops at the first) whose meta has this sdc_role, in order of their ids. What is
+    beside a cells model (the release before, cells that are released) has cells of its own; they are not the product's.
+-#}
 {%- macro _upstream_with_role(node, role) -%}
     {%- set found = {} -%}
     {%- set seen = [] -%}
-    {%- set queue = node.depends_on.nodes | list -%}
+    {%- set queue = sdc._parents_towards(node, role) -%}
     {%- for step in range(10000) if queue -%}
         {%- set id = queue.pop() -%}
         {%- if id not in seen and id in graph.nodes -%}
@@ -46,9 +49,20 @@
             {%- if upstream.config.meta.get('sdc_role') == role -%}
                 {%- do found.update({id: upstream}) -%}
             {%- else -%}
-                {%- do queue.extend(upstream.depends_on.nodes) -%}
+                {%- do queue.extend(sdc._parents_towards(upstream, role)) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
     {{- return(found.values() | sort(attribute='unique_id') | list) -}}
+{%- endmacro -%}
+
+
+{#- The parents of a node; of a node made from cells models, when these are sought, only these. -#}
+{%- macro _parents_towards(node, role) -%}
+    {%- set cells = [] -%}
+    {%- for id in node.depends_on.nodes if role == 'cells' and id in graph.nodes
+            and graph.nodes[id].config.meta.get('sdc_role') == 'cells' -%}
+        {%- do cells.append(id) -%}
+    {%- endfor -%}
+    {{- return(cells or node.depends_on.nodes | list) -}}
 {%- endmacro -%}

@@ -1,5 +1,5 @@
 {#-
-    protect(cells, rule_set, rules, cost, method, least_suppressed_count)
+    protect(cells, rule_set, rules, cost, method, least_suppressed_count, previous, frozen, explain)
 
     Every cell of a product with its status: primary rules first, then complementary suppression over all tables of the
     product as one system, then the attacker's interval for every suppressed cell. Fails when a primary cell cannot be
@@ -7,24 +7,38 @@
 
     Grain: that of the cells. Adds `cell_id` and for each measure `<measure>_status` (safe, primary, secondary),
     `<measure>_reason` (the rule, or why a secondary was needed), `<measure>_lower`, `<measure>_upper` (bounds an
-    attacker can reach at least, for suppressed cells), `<measure>_verdict` (of the audit) and `<measure>_reliability`
-    ('low' where the rule unweighted_base marks the cell [u]).
+    attacker can reach at least, for suppressed cells), `<measure>_verdict` (of the audit), `<measure>_reliability`
+    ('low' where the rule unweighted_base marks the cell [u]), and those of _explanation().
 
     cells      ref() to a model that is one call of sdc.cells()
     rule_set   a name in the variable sdc_rule_sets
     rules      parameters of this model, only ever stricter than the rule set, the policy and the agreements of the
                sources upstream: {'threshold': 10, 'p_percent': {'p': 15, 'm': 2}}
-    cost       what a secondary suppression costs: value (default), unity, log, power (its square root)
+    cost       what a secondary suppression costs: value (default), count (contributors), unity, log, power (its square
+               root), distance (relations between it and a primary), or column:<name>, a number of the cells model
     method     auto (default), heuristic, optimal
     least_suppressed_count
                what a reader takes every suppressed count to be at least: 1 (default), because empty cells are seen to be
                empty; or 0, where a suppressed cell could be empty for all a reader knows, or as a weaker guarantee that
                suppresses less
+    previous   the release before: a relation with the product's `by` columns, dimensions and `<measure>_status`. What was
+               suppressed there costs half, so that tables stay comparable; to compare periods, select the period before
+               under the name of this one
+    frozen     cells that may not be suppressed, because they are released already: a relation with the product's `by`
+               columns and dimensions. Fails, naming cells, where such a cell is unsafe, or gives an unsafe one away
+    explain    why each cell is suppressed, in further columns (default true; python/sdc/engine/explain.py)
 -#}
-{%- macro protect(cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1) -%}
-    {%- do sdc._require(cost in ['value', 'unity', 'log', 'power'], 'protect', 'cost', 'value, unity, log or power', cost) -%}
+{%- macro protect(
+    cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1, previous=none, frozen=none, explain=true
+) -%}
+    {%- do sdc._require_cost(cost) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
     {%- do sdc._require(least_suppressed_count in [0, 1], 'protect', 'least_suppressed_count', '0 or 1', least_suppressed_count) -%}
+    {%- for argument, relation in [('previous', previous), ('frozen', frozen)] -%}
+        {%- do sdc._require(relation is none or relation is string or relation.identifier is defined, 'protect', argument,
+            'a relation, such as ref("...")', relation) -%}
+    {%- endfor -%}
+    {%- do sdc._require(explain is boolean, 'protect', 'explain', 'true or false', explain) -%}
     {%- set in_force = sdc._rules_in_force(model, rule_set, rules) -%}
     {{- config(meta={
         'sdc_role': 'protected',
@@ -34,7 +48,8 @@
     }) -}}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set product = sdc._product_of(model, 'protect') -%}
-    {%- set options = {'where': model.name, 'cost': cost, 'method': method} -%}
+    {%- do sdc._require_cost(cost, product) -%}
+    {%- set choices = previous is not none or frozen is not none -%}
 
 with
 
@@ -47,21 +62,35 @@ cells as (
 
 {{ sdc._relations('cells', product) }}
 
+{% if explain -%}
+{{ sdc._relation_names('cells', product) }}
+
+{% endif -%}
+{% if choices -%}
+{{ sdc._choices(product, previous, frozen) }}
+
+{% endif -%}
 {% for measure in product.measures -%}
 {{ measure }}_primary as (
     {{ sdc._primary_cells(measure, product, in_force, least_suppressed_count) | indent }}
 ),
 
+{%- set own_cost = sdc._cost_of(measure, cost) -%}
 {{ measure }}_suppressed as (
-    {{ sdc._engine_call('sdc_suppress', product, measure, 'cells', options,
-        "case when rules.rule is null then 'safe' else 'primary' end") | indent }}
+    {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
+        {'where': model.name, 'cost': own_cost.name, 'method': method},
+        "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': model.name},
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name},
         'suppressed.status', measure ~ '_suppressed') | indent }}
-){{ ',' }}
+),
 
+{% if explain -%}
+{{ sdc._explanation(measure, product) }}
+
+{% endif -%}
 {% endfor -%}
 protected as (
     select
@@ -73,12 +102,20 @@ protected as (
         {{ measure }}_audited.upper as {{ measure }}_upper,
         {{ measure }}_audited.verdict as {{ measure }}_verdict,
         {{ measure }}_primary.reliability as {{ measure }}_reliability
+        {%- if explain %},
+        {{ measure }}_explained.protects as {{ measure }}_protects,
+        {{ measure }}_explained.through as {{ measure }}_through,
+        {{ measure }}_explained.margin as {{ measure }}_margin
+        {%- endif %}
         {%- endfor %}
     from cells
     {%- for measure in product.measures %}
     inner join {{ measure }}_primary using ({{ (product.by + ['cell_id']) | join(', ') }})
     left join {{ measure }}_suppressed using ({{ (product.by + ['cell_id']) | join(', ') }})
     left join {{ measure }}_audited using ({{ (product.by + ['cell_id']) | join(', ') }})
+    {%- if explain %}
+    left join {{ measure }}_explained using ({{ (product.by + ['cell_id']) | join(', ') }})
+    {%- endif %}
     {%- endfor %}
 )
 

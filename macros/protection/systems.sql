@@ -36,6 +36,8 @@ numbered_sums as (
     select
         {{ sdc._prefixed(product.by, '') }}
         dense_rank() over ({{ sdc._partition(product.by) }} order by dimension, hierarchy, parent_id) as relation_id,
+        dimension,
+        hierarchy,
         parent_id,
         child_id
     from sums
@@ -68,18 +70,37 @@ relation_lists as (
 {%- endmacro -%}
 
 
+{#- The relations in words, as a CTE `relation_names` (by, relation_id, relation_name), after `_relations`: their total and what it is the sum over. -#}
+{%- macro _relation_names(cells, product) -%}
+relation_names as (
+    select distinct
+        {{ sdc._prefixed(product.by, 'totals.') }}
+        totals.relation_id,
+        {{ sdc._cell_name(product.dimensions, 'cells.') }} || ': sum over ' || totals.dimension
+            || case when totals.hierarchy <> '' then ' (hierarchy ' || totals.hierarchy || ')' else '' end as relation_name
+    from numbered_sums as totals
+    inner join {{ cells }} as cells on totals.parent_id = cells.cell_id
+        {%- for column in product.by %}
+        and totals.{{ column }} = cells.{{ column }}
+        {%- endfor %}
+),
+{%- endmacro -%}
+
+
 {#-
     One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
 
-    call        sdc_suppress or sdc_audit
+    call        sdc_suppress, sdc_audit or sdc_explain
     status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`; `rules` is
                 the CTE `<measure>_primary` of the primary rules, their levels and the attacker's prior bound
                 (_primary_cells)
     suppressed  CTE with the status after suppression (for the audit)
+    cost        SQL over `cells` for what suppressing a cell costs, none for the engine's own function
+    choices     whether there is a CTE `choices` of what was suppressed before and what may not be (_choices)
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, status, suppressed=none) -%}
+{%- macro _engine_call(call, product, measure, cells, options, status, suppressed=none, cost=none, choices=false) -%}
     {%- set key = (product.by + ['cell_id']) | join(', ') -%}
 select
     {{ sdc._prefixed(product.by, '') }}
@@ -97,13 +118,14 @@ from (
                 name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
                 value := cast(cells.{{ measure }} as double),
                 status := {{ status }},
-                cost := cast(null as double),
+                cost := cast({{ cost or 'null' }} as double),
                 lower := rules.lower,
                 upper := cast(null as double),
                 upl := cast(rules.upl as double),
                 lpl := cast(rules.lpl as double),
                 spl := cast(0 as double),
-                frozen := false,
+                frozen := {{ 'choices.is_frozen' if choices else 'false' }},
+                previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
                 contributor := rules.contributor,
                 "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
             ) order by cells.cell_id) as cell_list
@@ -111,6 +133,9 @@ from (
         inner join {{ measure }}_primary as rules using ({{ key }})
         {%- if suppressed %}
         inner join {{ suppressed }} as suppressed using ({{ key }})
+        {%- endif %}
+        {%- if choices %}
+        inner join choices using ({{ key }})
         {%- endif %}
         {{ sdc._group_by(product.by, 'cells.') }}
     ) as systems

@@ -91,6 +91,7 @@ upl := cast(least(rules.upl, coalesce({{ shown }} + {{ reach }}, 1e300) - cells.
 lpl := cast(least(rules.upl, cells.{{ measure }} - coalesce(greatest({{ shown }} - {{ reach }}, 0), 0)) as double),
 spl := cast(0 as double),
 frozen := false,
+previous := false,
 contributor := cast(null as bigint),
 "integer" := {{ 'true' if sdc._is_count(mart.product.measures[measure]) else 'false' }}
     {%- endset %}

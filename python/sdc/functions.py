@@ -1,8 +1,9 @@
 """The engine as DuckDB SQL functions, registered on every connection of a dbt run (and by the tests).
 
-- ``sdc_suppress(cells, relations, options)`` and ``sdc_audit(cells, relations, options)`` take one whole system as
-  lists of structs (``list(struct_pack(...))``) and return a list of structs, one per cell, to be unnested. ``options``
-  is a JSON object of keyword arguments for `sdc.engine`; its key ``where`` names model and measure in errors.
+- ``sdc_suppress(cells, relations, options)``, ``sdc_audit(cells, relations, options)`` and ``sdc_explain(cells,
+  relations, options)``, the audit with explanations, take one whole system as lists of structs
+  (``list(struct_pack(...))``) and return a list of structs, one per cell, to be unnested. ``options`` is a JSON object
+  of keyword arguments for `sdc.engine`; its key ``where`` names model and measure in errors.
 - ``sdc_round(cells, relations, options)`` and ``sdc_adjust(cells, relations, options)`` do the same for controlled
   rounding and controlled tabular adjustment.
 - ``sdc_pseudonym(value)`` is a keyed pseudonym (HMAC-SHA-256), so that identifiers end in staging.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -28,7 +29,7 @@ from sdc.restricted import KEY_VARIABLE
 
 CELLS = (
     "struct(cell_id bigint, name varchar, value double, status varchar, cost double, lower double, upper double, "
-    'upl double, lpl double, spl double, frozen boolean, contributor bigint, "integer" boolean)[]'
+    'upl double, lpl double, spl double, frozen boolean, previous boolean, contributor bigint, "integer" boolean)[]'
 )
 VALUES = "struct(cell_id bigint, name varchar, value double)[]"
 RELATIONS = "struct(relation_id bigint, cell_id bigint, coefficient double)[]"
@@ -36,8 +37,22 @@ SUPPRESSED = pa.struct([("cell_id", pa.int64()), ("status", pa.string()), ("reas
 AUDITED = pa.struct(
     [("cell_id", pa.int64()), ("lower", pa.float64()), ("upper", pa.float64()), ("verdict", pa.string())]
 )
+EXPLAINED = pa.struct(
+    [
+        *AUDITED,
+        ("protects", pa.list_(pa.int64())),
+        ("relation_id", pa.int64()),
+        ("margin", pa.float64()),
+    ]
+)
 ROUNDED = pa.struct([("cell_id", pa.int64()), ("rounded", pa.float64())])
 ADJUSTED = pa.struct([("cell_id", pa.int64()), ("adjusted", pa.float64())])
+
+# Whom the build protects against beside the outsider, where the cells name sole contributors (holdings are these: the
+# contributor of cells() is the unit that decides). Suppression, gate and tests on marts ask for the same.
+ATTACKERS = ("singletons",)
+# Linear programs that the explanations of one system may take in a build: some seconds. Beyond it the relations tell.
+PROGRAMS = 2_000
 
 audit_once = once(engine.audit)
 
@@ -50,6 +65,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Register the functions that need no key. Idempotent: dbt-duckdb may call it again on reconnecting."""
     _create(connection, "sdc_suppress", _suppress, [CELLS, RELATIONS, "varchar"], _sql_type(SUPPRESSED))
     _create(connection, "sdc_audit", _audit, [CELLS, RELATIONS, "varchar"], _sql_type(AUDITED))
+    _create(connection, "sdc_explain", _explain, [CELLS, RELATIONS, "varchar"], _sql_type(EXPLAINED))
     _create(connection, "sdc_round", _round, [VALUES, RELATIONS, "varchar"], _sql_type(ROUNDED))
     _create(connection, "sdc_adjust", _adjust, [CELLS, RELATIONS, "varchar"], _sql_type(ADJUSTED))
 
@@ -91,11 +107,20 @@ def pseudonyms(values: pa.ChunkedArray | pa.Array, key: str) -> pa.Array:
 
 
 def _suppress(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    return _each(_with_singletons(engine.suppress), cells, relations, options, SUPPRESSED)
+    return _each(_with_attackers(engine.suppress), cells, relations, options, SUPPRESSED)
 
 
 def _audit(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
-    return _each(_with_singletons(audit_once), cells, relations, options, AUDITED)
+    return _each(_with_attackers(audit_once), cells, relations, options, AUDITED)
+
+
+def _explain(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
+    return _each(_audit_and_explain, cells, relations, options, EXPLAINED)
+
+
+def _audit_and_explain(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
+    audited = _with_attackers(audit_once)(cells, relations, **keywords)
+    return engine.explain(cells, relations, audited, attackers=_attackers(cells), programs=PROGRAMS)
 
 
 def _round(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array:
@@ -106,18 +131,22 @@ def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array
     return _each(engine.adjust, cells, relations, options, ADJUSTED)
 
 
-def _with_singletons(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
-    """The call against singletons where the cells name sole contributors, else against the outsider.
+def _with_attackers(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
+    """The call against the attackers of the build.
 
     What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an audit of
     the part must not ask for more than the whole was given.
     """
 
     def call(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
-        attackers = "singletons" if "contributor" in cells.column_names else "outsider"
-        return method(cells, relations, attackers=attackers, pinning=False, **keywords)
+        return method(cells, relations, attackers=_attackers(cells), pinning=False, **keywords)
 
     return call
+
+
+def _attackers(cells: pa.Table) -> Sequence[str]:
+    """`ATTACKERS` where the cells name sole contributors, else the outsider."""
+    return ATTACKERS if "contributor" in cells.column_names else (engine.OUTSIDER,)
 
 
 def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.StructType) -> pa.Array:
@@ -170,7 +199,12 @@ def _in_words(error: engine.EngineError, cells: pa.Table, at_most: int = 5) -> s
 
 
 def _sql_type(shape: pa.StructType) -> str:
-    names = {pa.int64(): "bigint", pa.string(): "varchar", pa.float64(): "double"}
+    names = {
+        pa.int64(): "bigint",
+        pa.string(): "varchar",
+        pa.float64(): "double",
+        pa.list_(pa.int64()): "bigint[]",
+    }
     return "struct(" + ", ".join(f"{f.name} {names[f.type]}" for f in shape) + ")[]"
 
 

@@ -159,7 +159,27 @@ def test_arguments_of_cells_are_checked(compile_inline, argument, value, says):
             "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', method='magic')",
             "auto, heuristic or optimal",
         ),
-        ("sdc.protect(ref('int_toy__cells'), rule_set='business_counts', cost='free')", "value, unity, log or power"),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', cost='free')",
+            "`cost` must be value, count, unity, log, power, distance or column:<name>; got: free",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', cost='column:owner_id')",
+            "`cost` must be column: and a number of the cells model (records, shops, shops_contributors, turnover, "
+            "turnover_contributors, turnover_absolute, turnover_zero_contributors); got: column:owner_id",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', previous={'period': '2024'})",
+            "`previous` must be a relation",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', frozen=[['2024', 'N1', 'Total']])",
+            "`frozen` must be a relation",
+        ),
+        (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', explain='all')",
+            "`explain` must be true or false",
+        ),
         (
             "sdc.protect(ref('stg_toy__shops'), rule_set='business_counts')",
             "expects exactly one cells model upstream",

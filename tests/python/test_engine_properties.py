@@ -139,7 +139,7 @@ def test_pattern_does_not_depend_on_order_or_on_the_ids_themselves(cube: cubes.C
 
 
 @checks.examples(20)
-@given(strategies.magnitude_cubes(), st.sampled_from(["value", "count", "unity", "log", "power"]))
+@given(strategies.magnitude_cubes(), st.sampled_from(["value", "count", "unity", "log", "power", "distance"]))
 def test_every_cost_gives_a_protected_pattern(cube: cubes.Cube, cost: str) -> None:
     protect(cube, cost=cost)
 

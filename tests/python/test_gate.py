@@ -101,14 +101,23 @@ def test_a_mart_that_changes_values_is_refused(toy):
     refused(toy, "shops is not the value of the cell")
 
 
-def test_a_mart_with_a_foreign_column_is_refused(toy):
-    toy.edit(MART, "size_band,", "size_band,\n    shops_contributors,")
+def test_a_mart_with_foreign_columns_is_refused(toy):
+    """Statistics of the contributors, intervals and explanations are for output checkers only."""
+    foreign = {
+        "shops_contributors": "bigint",
+        "shops_lower": "double",
+        "shops_protects": "varchar[]",
+        "shops_through": "varchar",
+        "shops_margin": "double",
+    }
+    toy.edit(MART, "size_band,", "size_band,\n" + "".join(f"    {column},\n" for column in foreign))
+    size_band = "      - {name: size_band, data_type: varchar}\n"
     toy.edit(
         "models/_toy__models.yml",
-        "      - {name: size_band, data_type: varchar}\n",
-        "      - {name: size_band, data_type: varchar}\n      - {name: shops_contributors, data_type: bigint}\n",
+        size_band,
+        size_band + "".join(f'      - {{name: {name}, data_type: "{type_}"}}\n' for name, type_ in foreign.items()),
     )
-    refused(toy, "column shops_contributors is not a dimension, label or published measure")
+    refused(toy, *[f"column {column} is not a dimension, label or published measure" for column in foreign])
 
 
 def test_a_value_smuggled_in_a_label_is_refused(toy):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sdc.engine.adjustment import adjust
 from sdc.engine.attackers import OUTSIDER, named_attackers
@@ -17,6 +18,8 @@ from sdc.engine.audit import Progress, examine
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
+from sdc.engine.explain import MOST_PROGRAMS
+from sdc.engine.explain import explain as explain_pattern
 from sdc.engine.heuristic import suppress_heuristically
 from sdc.engine.improve import improve, solve_components
 from sdc.engine.insiders import Insiders, known_sets
@@ -25,7 +28,7 @@ from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
 from sdc.engine.system import STATUS_NAMES, System
 
-__all__ = ["EngineError", "System", "adjust", "audit", "round_controlled", "suppress"]
+__all__ = ["EngineError", "System", "adjust", "audit", "explain", "round_controlled", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
 # Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
@@ -50,7 +53,8 @@ def suppress(
 
     Args:
         cells, relations: the tables of the engine's contract.
-        cost: what to keep small: value, count, unity, log, power or `column:<name>`.
+        cost: what to keep small: value, count, unity, log, power, distance or `column:<name>` (`sdc.engine.costs`);
+            cells that the optional column `previous` marks as suppressed before are preferred.
         method: heuristic (any size); optimal (cutting planes, for blocks of some thousand cells); auto: optimal where
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
@@ -140,3 +144,29 @@ def audit(
             "attacker": pa.array(names[finding.attacker + 1], pa.string()),
         }
     )
+
+
+def explain(
+    cells: pa.Table,
+    relations: pa.Table,
+    audited: pa.Table,
+    *,
+    attackers: Sequence[str] | None = None,
+    programs: int = MOST_PROGRAMS,
+) -> pa.Table:
+    """Why each cell is suppressed: the rows of `audited`, the `audit()` of the same system, with three more columns.
+
+    For a secondary, `protects` are the primaries that need it and `relation_id` the relation through which; for a
+    primary `margin` says by how much its interval exceeds what is asked (`sdc.engine.explain` has the definitions).
+    `lower` and `upper` of a primary are exact where `programs`, a bound on the number of linear programs, sufficed to
+    examine its block. `attackers` as for `audit()`.
+    """
+    system = System.from_arrow(cells, relations)
+    insiders = [known for each in named_attackers(system, attackers) for known in known_sets(each, system.suppressed)]
+    why = explain_pattern(system, audit=audited, insiders=insiders, most_programs=programs)
+    for name in ("lower", "upper"):
+        bounds = pc.if_else(pc.is_valid(why[name]), why[name], audited[name])
+        audited = audited.set_column(audited.column_names.index(name), name, bounds)
+    for name in ("protects", "relation_id", "margin"):
+        audited = audited.append_column(name, why[name])
+    return audited

@@ -8,12 +8,16 @@ a primary is unsafe. The answers are found by the attacker's linear programs of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdc.engine.cutting.attacker import Attack, Attacker, reached
-from sdc.engine.cutting.block import Block, blocks_of
+from sdc.engine.cutting.block import Block, Target, blocks_of, with_insiders
+from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.system import SAFE, STATUS_NAMES, System
@@ -23,6 +27,8 @@ EXAMINED, LINKED = "examined", "linked"
 MOST_CELLS = 400
 # Linear programs after which the blocks that remain (the larger ones) are explained by their links only.
 MOST_PROGRAMS = 20_000
+# Primaries named for a cell that is explained by its links only: a long relation says no more with all of them.
+MOST_LINKED = 5
 
 SCHEMA = pa.schema(
     [
@@ -43,34 +49,38 @@ def explain(
     status: np.ndarray | None = None,
     *,
     audit: pa.Table | None = None,
+    insiders: Sequence[np.ndarray] = (),
     most_cells: int = MOST_CELLS,
     most_programs: int = MOST_PROGRAMS,
 ) -> pa.Table:
-    """One row for every suppressed cell of the pattern `status` [n] (default: the system's own), ascending by
-    cell.
+    """One row for every suppressed cell of the pattern `status` [n] (default: the system's own), ascending by cell.
+
+    Args:
+        audit: a table of the engine's `audit()`, whose intervals count where nothing is examined.
+        insiders: positions of the suppressed cells that one attacker knows, for each; a primary must not be exact to
+            any of them either.
+        most_cells, most_programs: bounds of the work. It is limited by counts, not by time, so the answer is always
+            the same.
 
     Columns:
-        cell_id, status: the cell, 'primary' or 'secondary'. basis: 'examined' where linear programs over the
-        whole block answered, 'linked' where only the relations were
-            looked at: the block has more than `most_cells` cells, or smaller blocks used up `most_programs`.
-        protects: for a secondary, ids of primaries, ascending. Examined: exactly the primaries that lose
-        their
-            protection if this cell alone is published; none means that the pattern does not need the cell.
-            Linked: the primaries with which it shares the relation named, or else the nearest one. NULL for
-            primaries.
-        relation_id: for a secondary, the relation through which: one that contains the cell and one of the
-        primaries
-            it protects, the lowest id of these; or else the first on a shortest way to one of them. NULL
-            where `protects` is empty.
-        lower, upper: for a primary, the attacker's interval: exact where examined, else as in `audit`, a
-        table of
-            the engine's `audit()` (NULL without one). NULL for secondaries.
-        margin: for a primary, by how much the interval exceeds what is asked, in the unit of the cell: the
-        least over
-            upl, lpl, spl and not being disclosed exactly; negative: not protected. NULL for secondaries.
+        cell_id, status: the cell, 'primary' or 'secondary'.
+        basis: 'examined' where linear programs over the whole block answered, 'linked' where only the relations were
+            looked at: the block has more than `most_cells` cells, or needed more programs than were left.
+        protects: for a secondary, ids of primaries, ascending. Examined: exactly the primaries that lose their
+            protection, from the outsider or from an insider, if this cell alone is published; none means that the
+            primaries do not need the cell. Linked: the first primaries with which it shares the relation named, at most
+            `MOST_LINKED`, or else the nearest one. NULL for primaries.
+        relation_id: for a secondary, the relation through which: one that contains the cell and one of the primaries it
+            protects, the lowest id of these; or else the first on a shortest way to one of them. NULL where `protects`
+            is empty.
+        lower, upper: for a primary, the outsider's interval: exact where examined, else as in `audit` (NULL without
+            one). NULL for secondaries.
+        margin: for a primary, by how much the interval exceeds what is asked, in the unit of the cell: the least over
+            upl, lpl, spl and not being disclosed exactly; negative: not protected. NULL for secondaries. Where not
+            examined, at least this.
 
-    The rows show values that only output checkers may see. Deterministic: work is limited by counts, not by
-    time. Raises EngineError if `status` has the wrong length or publishes a primary.
+    The rows show values that only output checkers may see. Raises EngineError if `status` has the wrong length or
+    publishes a primary.
     """
     if status is not None:
         status = np.asarray(status)
@@ -82,11 +92,19 @@ def explain(
             raise EngineError(f"explain: the pattern publishes primary cells {named(ids)}", cells=ids)
         system = system.with_suppressed(status != SAFE)
     report = _Report(system, audit)
-    blocks = blocks_of(system, system.suppressed)
     left = most_programs
+    blocks = blocks_of(system, system.suppressed, largest=most_cells)
+    who = np.repeat(np.arange(len(insiders)), [len(known) for known in insiders])
+    what = np.concatenate([np.zeros(0, np.int64), *insiders])
+    order = np.argsort(what, kind="stable")
+    who, what = who[order], what[order]
     for block in sorted(blocks, key=lambda block: (block.n, int(block.cells[0]))):
-        if block.n <= most_cells and left > 0:
-            left -= report.examine(block)
+        first, end = np.searchsorted(what, block.cells), np.searchsorted(what, block.cells, side="right")
+        inside = sorted({int(i) for a, b in zip(first, end, strict=True) for i in who[a:b]})
+        try:
+            left -= report.examine(with_insiders(system, block, [insiders[i] for i in inside]), left)
+        except SolverError:
+            continue  # an explanation less; verdicts are the audit's
     report.link()
     return report.table()
 
@@ -106,41 +124,41 @@ class _Report:
             cells = np.searchsorted(system.cell_id, audit["cell_id"].to_numpy())
             self.lower[cells] = audit["lower"].to_numpy()
             self.upper[cells] = audit["upper"].to_numpy()
-        # A secondary without any link to a primary protects none: known without a linear program.
-        linked = np.zeros(system.n, bool)
-        for block in blocks_of(system, system.suppressed):
-            linked[block.cells] = True
-        self.examined[system.suppressed & ~linked] = True
 
-    def examine(self, block: Block) -> int:
-        """Explain a block by linear programs; returns how many it took."""
+    def examine(self, block: Block, most: int) -> int:
+        """Explain a block by at most about `most` linear programs, or not at all; returns how many it took."""
+        demands = _demands(block)
+        programs = 2 * (int(block.primary.sum()) + len(demands))
+        if programs > most:
+            return 0
         attacker = Attacker(block, np.ones(block.n), capped=False)
+        # Publishing a cell can only harm demands whose movement, found with all cells, moves it.
+        proofs = []
+        for target in demands:
+            attacks = attacker.attacks(target)
+            if reached(target, attacks):
+                proofs.append((target, _moving(attacks)))
+        harmed: dict[int, set[int]] = {}
+        for i in np.flatnonzero(~block.primary).tolist():
+            attacker.publish(i)
+            harmed[i] = set()
+            for target, moving in proofs:
+                if i in moving and target.cell not in harmed[i]:
+                    programs += 1
+                    if programs > most:
+                        return programs
+                    if not reached(target, attacker.attacks(target)):
+                        harmed[i].add(target.cell)
+            attacker.suppress(i)
         value = self.system.value[block.cells]
         for i in np.flatnonzero(block.primary):
             self.lower[block.cells[i]] = value[i] - attacker.reach(int(i), -1)
             self.upper[block.cells[i]] = value[i] + attacker.reach(int(i), 1)
-        programs = 2 * int(block.primary.sum())
-        # Publishing a cell can only harm targets whose movement, found with all cells, moves it.
-        proofs = []
-        for target in block.targets:
-            attacks = attacker.attacks(target)
-            programs += len(attacks)
-            if reached(target, attacks):
-                proofs.append((target, _moving(attacks)))
-        for i in np.flatnonzero(~block.primary):
-            attacker.publish(int(i))
-            harmed = set()
-            for target, moving in proofs:
-                if i in moving and target.cell not in harmed:
-                    attacks = attacker.attacks(target)
-                    programs += len(attacks)
-                    if not reached(target, attacks):
-                        harmed.add(target.cell)
-            attacker.suppress(int(i))
+        for i, primaries in harmed.items():
             cell = int(block.cells[i])
-            self.protects[cell] = block.cells[sorted(harmed)].tolist()
-            if harmed:
-                self.relation[cell] = int(block.relations[_first_relation(block, int(i), harmed)])
+            self.protects[cell] = block.cells[sorted(primaries)].tolist()
+            if primaries:
+                self.relation[cell] = int(block.relations[_first_relation(block, i, primaries)])
         self.examined[block.cells] = True
         return programs
 
@@ -168,10 +186,12 @@ class _Report:
             frontier = np.unique(cells[new])
             nearest[frontier] = owner[entered[frontier]]
             waiting[frontier] = False
+        # A secondary without any way to a primary protects none: known without a linear program.
+        self.examined |= waiting
         for cell in suppressed[~system.primary[suppressed] & ~self.examined[suppressed]]:
             row = entered[cell]
             members = system.A.indices[system.A.indptr[row] : system.A.indptr[row + 1]]
-            shared = members[system.primary[members]]
+            shared = members[system.primary[members]][:MOST_LINKED]
             self.protects[int(cell)] = shared.tolist() if len(shared) else [int(nearest[cell])]
             self.relation[int(cell)] = int(row)
 
@@ -202,6 +222,16 @@ class _Report:
             *(pa.array(column, pa.float64(), mask=~known) for column in (lower, upper, margin)),
         ]
         return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _demands(block: Block) -> list[Target]:
+    """What is asked of the primaries, against the outsider and, as to being exact, against each insider."""
+    demands = list(block.targets)
+    for number, known in enumerate(block.insiders):
+        demands += [
+            replace(target, insider=number) for target in block.targets if target.exactness and target.cell not in known
+        ]
+    return demands
 
 
 def _moving(attacks: list[Attack]) -> set[int]:

@@ -109,7 +109,6 @@ class System:
         columns = {
             "value": value,
             "status": _status(cells, ids),
-            "cost": costs.evaluate(cost, cells, value, ids),
             "lower": arrow.numbers(cells, "lower", "cells", ids=ids, default=0.0, infinite=True),
             "upper": arrow.numbers(cells, "upper", "cells", ids=ids, default=np.inf, infinite=True),
             "upl": arrow.numbers(cells, "upl", "cells", ids=ids, default=0.0),
@@ -120,12 +119,16 @@ class System:
             "contributor": arrow.codes(cells, "contributor"),
             "holding": arrow.codes(cells, "holding"),
         }
+        given = frozenset(cells.column_names)
+        if (np.diff(order) != 1).any():
+            cells = cells.take(order)
         ids = ids[order]
         columns = {name: column[order] for name, column in columns.items()}
         _check_cells(ids, columns)
         relation_id, matrix = _matrix(relations, ids)
         _check_relations(relation_id, matrix, columns["value"])
-        given = frozenset(cells.column_names)
+        table = costs.Table(cells, ids, columns["value"], columns["status"] == PRIMARY, matrix)
+        columns["cost"] = costs.evaluate(cost, table)
         return cls(cell_id=ids, relation_id=relation_id, A=matrix, columns=given, **columns)
 
 

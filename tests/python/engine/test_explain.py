@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from engine.small_tables import PAPER, interval, is_protected, small_linear, small_two_way, system, two_way
+from engine.small_tables import (
+    PAPER,
+    insiders_of,
+    interval,
+    is_exact,
+    is_protected,
+    small_linear,
+    small_two_way,
+    system,
+    two_way,
+)
+from oracle import attack, checks, cubes
+from sdc import engine
 from sdc.engine import optimal
 from sdc.engine.errors import EngineError
 from sdc.engine.explain import explain
@@ -102,14 +117,44 @@ def test_nothing_suppressed_gives_no_rows():
     assert explain(system(values, relations, {})).num_rows == 0
 
 
-def assert_explained(instance: System) -> None:
+def test_the_audit_with_explanations():
+    """The audit's own rows and verdicts; true intervals of primaries, or the audit's where work is not allowed."""
+    leaves = np.random.default_rng(2).poisson(9.0, (5, 4))
+    cube = cubes.count_cube([cubes.flat(5), cubes.flat(4)], leaves, threshold=6)
+    cells = checks.with_pattern(cube.cells, engine.suppress(cube.cells, cube.relations, work=50))
+    audited = engine.audit(cells, cube.relations)
+    explained = engine.explain(cells, cube.relations, audited)
+    assert explained.column_names == [*audited.column_names, "protects", "relation_id", "margin"]
+    assert explained.select(["cell_id", "verdict", "attacker"]).equals(
+        audited.select(["cell_id", "verdict", "attacker"])
+    )
+    true = attack.intervals(attack.View.from_arrow(cells, cube.relations))
+    primaries = [row for row in explained.to_pylist() if row["protects"] is None]
+    assert primaries and all((row["lower"], row["upper"]) == pytest.approx(true[row["cell_id"]]) for row in primaries)
+    assert all(row["margin"] >= 0 for row in primaries)
+    without = engine.explain(cells, cube.relations, audited, programs=0)
+    assert without.select(audited.column_names).equals(audited)
+    assert all(row["protects"] for row in without.to_pylist() if row["margin"] is None)
+
+
+def test_what_is_hidden_from_an_insider_only():
+    """A primary of two and a cell that its only contributor knows: the third hides it from that contributor."""
+    values, relations = np.array([2.0, 1.0, 6.0, 20.0, 29.0]), [[(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (4, -1.0)]]
+    instance = system(values, relations, {0: {}, 1: {}}, integer=[True] * 5, contributor=[None, 7, None, None, None])
+    pattern = instance.with_suppressed(np.isin(np.arange(5), (0, 1, 2)))
+    assert by_cell(explain(pattern))[2]["protects"] == []
+    row = by_cell(explain(pattern, insiders=[np.array([1])]))[2]
+    assert (row["basis"], row["protects"], row["relation_id"]) == ("examined", [0], 0)
+
+
+def assert_explained(instance: System, insiders: Sequence[np.ndarray] = ()) -> None:
     """Every answer is what publishing the cell, or an attack by SciPy, says."""
     try:
         result = optimal.solve(instance)
     except EngineError:
         assume(False)
     suppressed = result.suppressed | (np.arange(instance.n) % 3 == 0) & instance.candidate
-    rows = by_cell(explain(instance, np.where(suppressed, SECONDARY, SAFE)))
+    rows = by_cell(explain(instance, np.where(suppressed, SECONDARY, SAFE), insiders=insiders))
     assert sorted(rows) == np.flatnonzero(suppressed).tolist()
     links = instance.A.tocsc()
     for cell, row in rows.items():
@@ -120,7 +165,12 @@ def assert_explained(instance: System) -> None:
         without = suppressed.copy()
         without[cell] = False
         primaries = np.flatnonzero(instance.primary)
-        assert row["protects"] == [int(p) for p in primaries if not is_protected(instance, without, p)]
+        assert row["protects"] == [
+            int(p)
+            for p in primaries
+            if not is_protected(instance, without, p)
+            or any(opened_to(instance, known, suppressed, without, int(p)) for known in insiders)
+        ]
         if row["protects"]:
             assert row["relation_id"] in links.indices[links.indptr[cell] : links.indptr[cell + 1]]
 
@@ -129,6 +179,20 @@ def assert_explained(instance: System) -> None:
 @given(small_two_way())
 def test_two_way_agrees_with_publishing_each_cell(instance):
     assert_explained(instance)
+
+
+def opened_to(instance: System, known: np.ndarray, before: np.ndarray, after: np.ndarray, primary: int) -> bool:
+    """Whether an insider computes a primary after the change that it did not compute before."""
+    unknown = ~np.isin(np.arange(instance.n), known)
+    exact = [is_exact(instance, pattern & unknown, primary) for pattern in (before, after)]
+    return bool(unknown[primary]) and exact == [False, True]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_insiders_agree_with_publishing_each_cell(data):
+    instance = data.draw(small_two_way())
+    assert_explained(instance, data.draw(insiders_of(instance)))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

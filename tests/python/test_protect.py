@@ -1,0 +1,208 @@
+"""protect() as SQL, on the toy register's cells: costs, the release before, released cells, explanations."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pytest
+
+from conftest import Project
+from sdc import engine, functions
+
+KEYS = ["period", "area", "size_band"]
+
+
+@pytest.fixture(scope="module")
+def database(built_toy: Project) -> duckdb.DuckDBPyConnection:
+    """A database in memory with the toy's cells where the compiled SQL looks for them, and the engine's functions."""
+    connection = duckdb.connect(":memory:")
+    functions.register(connection)
+    connection.execute("attach ':memory:' as restricted")
+    connection.execute("create schema restricted.intermediate")
+    path = built_toy.folder / "cells.parquet"
+    built_toy.restricted(f"copy intermediate.int_toy__cells to '{path}' (format parquet)")
+    connection.execute(f"create table restricted.intermediate.int_toy__cells as from '{path}'")
+    path.unlink()
+    return connection
+
+
+@pytest.fixture(scope="module")
+def protect(compiled, database):
+    """Run a call of protect() with further arguments, on other cells too; returns its rows by cell."""
+
+    def run(arguments: str = "", cells: str = "int_toy__cells") -> dict[tuple, dict]:
+        call = f"sdc.protect(ref('int_toy__cells'), rule_set='business_counts', method='heuristic'{arguments})"
+        sql = compiled(f"{{{{ {call} }}}}").replace("int_toy__cells", cells)
+        table = database.execute(sql).to_arrow_table()
+        return {tuple(row[key] for key in KEYS): row for row in table.to_pylist()}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def counted(protect) -> tuple[dict[tuple, dict], list[str]]:
+    """The rows, and which calls of the engine made them."""
+    calls: list[str] = []
+
+    def counting(name: str):
+        method = getattr(engine, name)
+
+        def call(*arguments, **keywords):
+            calls.append(name)
+            return method(*arguments, **keywords)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("suppress", "explain"):
+            patch.setattr(engine, name, counting(name))
+        return protect(), calls
+
+
+@pytest.fixture(scope="module")
+def plain(counted) -> dict[tuple, dict]:
+    return counted[0]
+
+
+@pytest.fixture(scope="module")
+def by_contributors(protect) -> dict[tuple, dict]:
+    return protect(", cost='count'")
+
+
+def suppressed(rows: dict[tuple, dict], status: str, measure: str = "turnover") -> set[tuple]:
+    return {key for key, row in rows.items() if row[f"{measure}_status"] == status}
+
+
+def assert_safe(rows: dict[tuple, dict], plain: dict[tuple, dict]) -> None:
+    """The same cells, the same primaries, and every suppressed cell audited as safe."""
+    assert rows.keys() == plain.keys()
+    for measure in ("shops", "turnover"):
+        assert suppressed(rows, "primary", measure) == suppressed(plain, "primary", measure)
+        assert {row[f"{measure}_verdict"] for row in rows.values() if row[f"{measure}_status"] != "safe"} == {"safe"}
+
+
+def test_the_engine_is_called_once_for_each_measure_and_period(counted):
+    assert sorted(counted[1]) == ["explain"] * 4 + ["suppress"] * 4
+
+
+def test_a_cost_chooses_other_cells_for_the_same_primaries(protect, plain, by_contributors):
+    """By contributors, fewer of these are hidden and more of the value; a column of the cells model is a cost too."""
+    by_column = protect(", cost='column:turnover_contributors', explain=false")
+    assert_safe(by_contributors, plain)
+
+    def total(rows: dict, column: str) -> float:
+        return sum(plain[key][column] for key in suppressed(rows, "secondary"))
+
+    assert suppressed(by_contributors, "secondary") == suppressed(by_column, "secondary")
+    assert total(by_contributors, "turnover_contributors") < total(plain, "turnover_contributors")
+    assert total(plain, "turnover") < total(by_contributors, "turnover")
+
+
+def test_what_was_suppressed_before_stays(protect, plain, by_contributors, database):
+    """The release before had another pattern, made by another cost; given it, the same data are nearer to it."""
+    database.execute(
+        "create table before (period varchar, area varchar, size_band varchar, "
+        "shops_status varchar, turnover_status varchar)"
+    )
+    rows = [[*key, row["shops_status"], row["turnover_status"]] for key, row in by_contributors.items()]
+    database.executemany("insert into before values (?, ?, ?, ?, ?)", rows + rows[:3])  # repeated rows change nothing
+    after = protect(", previous='before', explain=false")
+    assert_safe(after, plain)
+    before, kept = suppressed(by_contributors, "secondary"), suppressed(after, "secondary")
+    assert len(kept ^ before) < len(suppressed(plain, "secondary") ^ before)
+
+
+def test_released_cells_are_not_suppressed(protect, plain, database):
+    key = min(suppressed(plain, "secondary", "shops"))
+    database.execute("create or replace table released as select ? as period, ? as area, ? as size_band", list(key))
+    rows = protect(", frozen='released', explain=false")
+    assert rows[key]["shops_status"] == rows[key]["turnover_status"] == "safe"
+    assert_safe(rows, plain)
+
+
+def test_periods_are_tables_of_their_own(protect, plain, database):
+    database.execute(
+        "create table restricted.intermediate.one_period as "
+        "from restricted.intermediate.int_toy__cells where period = '2024'"
+    )
+    alone = protect(", explain=false", cells="one_period")
+    assert {key for key in plain if key[0] == "2024"} == alone.keys()
+    for measure in ("shops_status", "turnover_status"):
+        assert {key: row[measure] for key, row in alone.items()} == {key: plain[key][measure] for key in alone}
+
+
+@pytest.mark.parametrize("which", ["primary", "all others", "unknown"])
+def test_contradictory_released_cells_are_named(protect, plain, database, which):
+    """An unsafe cell that is released, cells that give it away, and a cell that does not exist; no value is told."""
+    unsafe = suppressed(plain, "primary", "shops")
+    rows = {
+        "primary": [min(unsafe)],
+        "all others": [key for key in plain if key not in unsafe],
+        "unknown": [("2024", "Atlantis", "0-9")],
+    }[which]
+    database.execute("create or replace table released (period varchar, area varchar, size_band varchar)")
+    database.executemany("insert into released values (?, ?, ?)", [list(key) for key in rows])
+    with pytest.raises(duckdb.Error) as refused:
+        protect(", frozen='released'")
+    message = str(refused.value)
+    if which == "unknown":
+        assert "`frozen` names what is no cell of the product: period = 2024, area = Atlantis" in message
+    else:
+        assert "frozen" in message or "protect" in message
+        named = {tuple(found) for found in re.findall(r"area = (\S+), size_band = (\S+?)[;\]]", message)}
+        assert named and named <= {key[1:] for key in unsafe}, message
+
+
+def test_every_suppressed_cell_is_explained(plain):
+    """Secondaries name primaries that share or reach their relation; primaries have a margin within their interval."""
+    status = {(key[0], f"area = {key[1]}, size_band = {key[2]}"): row["shops_status"] for key, row in plain.items()}
+    for (period, area, size_band), row in plain.items():
+        protects, through, margin = (row[f"shops_{name}"] for name in ("protects", "through", "margin"))
+        if row["shops_status"] == "safe":
+            assert protects is through is margin is None
+        elif row["shops_status"] == "primary":
+            assert protects is None and through is None
+            room = min(row["shops_upper"] - row["shops"], row["shops"] - row["shops_lower"])
+            assert 0 <= margin and row["shops_upper"] - row["shops_lower"] >= 1 and room >= 0
+        else:
+            assert margin is None
+            assert all(status[period, name] == "primary" for name in protects)
+            if protects:
+                total_area, total_size, over = re.fullmatch(
+                    r"area = (\S+), size_band = (\S+): sum over (area|size_band)", through
+                ).groups()
+                # the cell is the total of that relation or a part of it
+                assert (size_band if over == "area" else area) == (total_size if over == "area" else total_area)
+    assert any(row["shops_protects"] for row in plain.values())
+
+
+def test_explanations_can_be_left_out(protect, plain):
+    rows = protect(", cost='distance', explain=false")
+    assert_safe(rows, plain)
+    columns = next(iter(rows.values())).keys()
+    assert not {"shops_protects", "shops_through", "shops_margin"} & columns and "shops_lower" in columns
+
+
+def test_the_release_before_is_a_product_of_its_own(toy):
+    """A protected model that looks at another product's belongs to the product of its own cells, and publishes."""
+    models = "models/intermediate/int_"
+    cells = (toy.folder / f"{models}toy__cells.sql").read_text(encoding="utf-8")
+    some = "select * from {{ ref('stg_toy__shops') }} where shop_id <> 'shop0001'"
+    toy.write(f"{models}earlier__shops.sql", some)
+    toy.write(f"{models}earlier__cells.sql", cells.replace("stg_toy__shops", "int_earlier__shops"))
+    call = "{{ sdc.protect(ref('int_earlier__cells'), rule_set='business_counts') }}"
+    toy.write(f"{models}earlier__protected.sql", call)
+    toy.edit(
+        f"{models}toy__protected.sql",
+        "rule_set='business_counts'",
+        "rule_set='business_counts', previous=ref('int_earlier__protected')",
+    )
+    outcome = toy.dbt("run")
+    assert outcome, outcome.text
+    in_common = toy.restricted(
+        "select count(*) filter (where now.turnover_status = 'secondary' and before.turnover_status <> 'safe') "
+        "from intermediate.int_toy__protected as now left join intermediate.int_earlier__protected as before "
+        "using (period, area, size_band)"
+    )
+    assert in_common[0][0] > 0
