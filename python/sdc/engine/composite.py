@@ -35,8 +35,8 @@ def suppress_with_unions(
 ) -> np.ndarray:
     """Mask [n] of a safe pattern without unsafe unions.
 
-    `protect` makes a pattern (mask of its cells) safe for a system, `cheaper` a safe pattern cheaper. Raises EngineError
-    naming the members of unions that nothing protects.
+    `protect` makes a pattern (mask of its cells) safe for a system, `cheaper` a safe pattern cheaper. Raises
+    EngineError naming the members of unions that nothing protects.
     """
     pattern = Pattern(system)
     unions = _settled(pattern, judge)

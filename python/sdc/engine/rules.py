@@ -190,7 +190,9 @@ class Judge:
         at = self.statistics
         position, entry = gather_lists(at.start, cell)
         people = int(at.who.max(initial=0)) + 1
-        pair, first, number = np.unique(owner[position] * people + at.who[entry], return_index=True, return_inverse=True)
+        pair, first, number = np.unique(
+            owner[position] * people + at.who[entry], return_index=True, return_inverse=True
+        )
         amount = np.bincount(number, weights=at.amount[entry], minlength=len(pair))
         where_listed = np.bincount(number, weights=self.unlisted[cell[position]], minlength=len(pair))
         return _Listed(pair // people, amount, where_listed, at.waived[entry][first])

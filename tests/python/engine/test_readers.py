@@ -82,8 +82,11 @@ def test_every_small_sum_below_the_threshold_is_found(data: st.DataObject) -> No
     for each in found:
         assert attack.is_derivable(view, each)
         assert sum(number[cell] for cell in each) < threshold
-    failing = {row["cell_id"] for row in audit(cells, cube.relations, rules={"threshold": threshold}).to_pylist()
-               if row["attacker"] is not None}
+    failing = {
+        row["cell_id"]
+        for row in audit(cells, cube.relations, rules={"threshold": threshold}).to_pylist()
+        if row["attacker"] is not None
+    }
     primary = set(view.cell_id[view.primary].tolist())
     assert {cell for each in expected for cell in each if cell in primary} <= failing
 
@@ -105,7 +108,8 @@ def test_sums_are_judged_as_their_contributors_are(data: st.DataObject) -> None:
         )
     )
     asked = {
-        "threshold": rules.get("threshold", 0), "percent": 20.0 if "p_percent" in rules else 0.0,
+        "threshold": rules.get("threshold", 0),
+        "percent": 20.0 if "p_percent" in rules else 0.0,
         "share": rules.get("dominance", 0.0),
     }
     cells = hide_more(cube.cells, data.draw(st.integers(0, 1000)))
@@ -114,10 +118,10 @@ def test_sums_are_judged_as_their_contributors_are(data: st.DataObject) -> None:
         return
     found = unions_of(cells, cube.relations, rules)
     exact = attack.exact_cells(view)
-    pairs = {
-        pair for pair in attack.derivable_sums(view, 2) if attack.shortfall(together(held, pair), **asked) > -1e-9
+    pairs = {pair for pair in attack.derivable_sums(view, 2) if attack.shortfall(together(held, pair), **asked) > -1e-9}
+    clear = {
+        pair for pair in pairs if abs(attack.shortfall(together(held, pair), **asked)) > 1e-6 or "threshold" in rules
     }
-    clear = {pair for pair in pairs if abs(attack.shortfall(together(held, pair), **asked)) > 1e-6 or "threshold" in rules}
     assert clear <= found
     for union in attack.unions(view):
         if len(union.cells) > 1 and attack.shortfall(together(held, union.cells), **asked) > 1e-6:
@@ -226,7 +230,9 @@ def test_suppression_leaves_no_unsafe_sum(data: st.DataObject) -> None:
     assert not attack.union_leaks(view, threshold)
     number = dict(zip(view.cell_id.tolist(), view.value.tolist(), strict=True))
     if view.hidden.sum() <= 16:
-        small = [chosen for chosen in attack.derivable_sums(view, 4) if sum(number[cell] for cell in chosen) < threshold]
+        small = [
+            chosen for chosen in attack.derivable_sums(view, 4) if sum(number[cell] for cell in chosen) < threshold
+        ]
         assert small == []
     assert set(checks.verdicts(audit(cells, cube.relations, rules=rules)).values()) <= {"safe"}
 
@@ -362,7 +368,12 @@ def test_whole_ranges_against_enumeration(data: st.DataObject) -> None:
 def test_only_whole_numbers_tell() -> None:
     """7 = 2x + 3y: between 0 and 3.5 for who reckons with fractions, x = 2 and y = 1 for who does not."""
     cells = pa.table(
-        {"cell_id": [0, 1, 2], "value": [7.0, 2.0, 1.0], "status": ["safe", "primary", "primary"], "integer": [True] * 3}
+        {
+            "cell_id": [0, 1, 2],
+            "value": [7.0, 2.0, 1.0],
+            "status": ["safe", "primary", "primary"],
+            "integer": [True] * 3,
+        }
     )
     relations = pa.table({"relation_id": [0] * 3, "cell_id": [0, 1, 2], "coefficient": [1.0, -2.0, -3.0]})
     view = attack.View.from_arrow(cells, relations)
@@ -386,8 +397,10 @@ def test_the_public_rule_tells_more_than_whole_numbers() -> None:
     columns = {"integer": [True] * 2, "contributors": [6, 1], "upper": [7.0, 7.0], "lower": [0.0, 0.0]}
     cells = pa.table(
         {"cell_id": [0, 1, 2], "value": [6.0, 1.0, 5.0], "status": ["secondary", "primary", "safe"]}
-        | {name: [*column, column[0] if name == "integer" else 5 if name == "contributors" else 5.0]
-           for name, column in columns.items()}
+        | {
+            name: [*column, column[0] if name == "integer" else 5 if name == "contributors" else 5.0]
+            for name, column in columns.items()
+        }
     )
     relations = pa.table({"relation_id": [0] * 3, "cell_id": [0, 1, 2], "coefficient": [1.0, -1.0, -1.0]})
     assert set(checks.verdicts(audit(cells, relations, attackers="integers")).values()) == {"safe"}
@@ -443,7 +456,9 @@ def test_large_parts_are_safe_by_tables_found_near(monkeypatch: pytest.MonkeyPat
         least = np.where(view.value > 0, 1.0, view.lower)
         leaking = set(attack.leaks(attack.View(**{**view.__dict__, "lower": least}), whole=True))
         verdict = checks.verdicts(audit(cells, cube.relations, attackers="integers"))
-        assert all(found == "not_examined" or (found == "safe") == (cell not in leaking) for cell, found in verdict.items())
+        assert all(
+            found == "not_examined" or (found == "safe") == (cell not in leaking) for cell, found in verdict.items()
+        )
         examined += sum(found == "safe" for found in verdict.values())
     assert examined > 0
 

@@ -517,9 +517,7 @@ def is_derivable(view: View, cells: Iterable[int]) -> bool:
     return int(total.cell_id[-1]) in exact_cells(total)
 
 
-def shortfall(
-    amounts: dict[object, float], threshold: float = 0.0, percent: float = 0.0, share: float = 0.0
-) -> float:
+def shortfall(amounts: dict[object, float], threshold: float = 0.0, percent: float = 0.0, share: float = 0.0) -> float:
     """By how much a set with these amounts per contributor fails the threshold, p% or dominance (1, share) rule.
 
     The greatest required protection level; 0 for the threshold; negative where the set is safe.

@@ -8,13 +8,13 @@ alike. In `15 = 10 + 3 + x + x` both are left with 1 + 1.
 What they learn of a cell is the range of whole tables (Handbook on Statistical Disclosure Control, 2nd ed., ch. 4;
 Fischetti & Salazar-Gonzalez 2001 with whole variables). Connected parts of up to LARGEST suppressed cells are examined
 exactly, by integer programs. In larger parts a cell is safe if another whole table is found among the displacements
-the audit knows, or in a neighbourhood with everything else held fixed; where none is found, and where WORK ran out,
-it is `not_examined`.
+the audit knows, or in a neighbourhood with everything else held fixed, and it is open if linear programs with what he
+knows say so. Where neither is found, and where WORK ran out, it is `not_examined`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +23,7 @@ from sdc.engine import mip
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.certify import COVER, certify
 from sdc.engine.errors import EngineError, named
+from sdc.engine.intervals import interval
 from sdc.engine.needs import V_NOT_EXAMINED, V_SAFE, Needs
 from sdc.engine.neighbourhood import grow
 from sdc.engine.pattern import Pattern
@@ -33,8 +34,9 @@ from sdc.engine.view import View
 LARGEST = 150
 # Neighbourhoods in larger parts, in suppressed cells.
 NEAR = (40, 150)
-# Integer programs for one examination.
-WORK = 2_000
+# Integer programs, about, for one examination; and what the linear programs around one cell count for.
+WORK = 5_000
+LINEAR = 4
 # Neighbourhoods for the repair, in cells that are suppressed or may be.
 REPAIR = (40, 150, 500)
 # Rounds of examination and repair.
@@ -63,7 +65,6 @@ class IntegerReader:
         protects.
         """
         pattern = Pattern(system, suppressed)
-        certify(pattern, View.paired(system, pattern.suppressed), COVER)
         for _ in range(ROUNDS):
             ranges = _Ranges(pattern, self.judge)
             verdict = ranges.examine()
@@ -116,7 +117,10 @@ class _Ranges:
         self.below = np.zeros(system.n)
         if judge is not None:
             self._know(judge)
-        for cells, displacement in pattern.points:
+        # Displacements within the bounds he knows; many of them are whole, or whole in multiples.
+        self.tight = Pattern(replace(system, lower=least), pattern.suppressed)
+        certify(self.tight, View.paired(self.tight.system, pattern.suppressed), COVER)
+        for cells, displacement in (*pattern.points, *self.tight.points):
             self._credit_whole(cells, displacement)
 
     def _parts(self) -> np.ndarray:
@@ -151,19 +155,23 @@ class _Ranges:
         verdict = np.full(system.n, V_SAFE, dtype=np.int8)
         order = np.argsort(self.part[hidden], kind="stable")
         groups = np.split(hidden[order], np.cumsum(size)[:-1])
-        near = View.of(system, np.where(self.pattern.suppressed, np.cumsum(self.pattern.suppressed) - 1, -1), 1.0 * self.pattern.suppressed)
+        view = rigid = None
         for number in np.argsort(size, kind="stable"):
             cells = groups[number]
             if not has_whole[number]:
                 continue
-            for cell in cells:
+            for cell in cells.tolist():
                 if self._met(cell):
                     continue
-                if size[number] <= LARGEST:
-                    settled = self._extend(int(cell), cells)
+                if self.work <= 0:
+                    verdict[cell] = V_NOT_EXAMINED
+                elif size[number] <= LARGEST:
+                    settled = self._extend(cell, cells)
+                    verdict[cell] = self._verdict(cell) if settled else V_NOT_EXAMINED
                 else:
-                    settled = self._look_around(int(cell), near, hidden)
-                verdict[cell] = self._verdict(cell) if settled else V_NOT_EXAMINED
+                    if view is None:
+                        view, rigid = _apart(system, hidden), View.rigid(self.tight.system, self.pattern.suppressed)
+                    verdict[cell] = self._look_around(cell, view, hidden, rigid)
         return verdict
 
     def _verdict(self, cell: int) -> int:
@@ -173,23 +181,26 @@ class _Ranges:
     def _met(self, cell: int) -> bool:
         return self._verdict(cell) == V_SAFE
 
-    def _look_around(self, cell: int, view: View, hidden: np.ndarray) -> bool:
-        """Look for whole tables near the cell; True if they settle that it is safe."""
+    def _look_around(self, cell: int, view: View, hidden: np.ndarray, rigid: View) -> int:
+        """Verdict on a cell of a large part: open by linear programs, or safe by a whole table near it."""
+        known = len(self.tight.points)
+        found = interval(self.tight, rigid, cell).verdict
+        self.work -= LINEAR
+        for cells, displacement in self.tight.points[known:]:
+            self._credit_whole(cells, displacement)
+        if found not in (V_SAFE, V_NOT_EXAMINED):
+            return found
         for size in NEAR:
-            cells = hidden[grow(view, int(view.column[cell]), size)]
-            self._extend(cell, cells)
-            if self._met(cell):
-                return True
-        return False
+            if not self._met(cell):
+                self._extend(cell, hidden[grow(view, int(view.column[cell]), size)])
+        return V_SAFE if self._met(cell) else V_NOT_EXAMINED
 
     def _extend(self, cell: int, cells: np.ndarray) -> bool:
-        """Move `cell` as far as it needs, up and down, with nothing but `cells` moving; False if that is not settled."""
+        """Move `cell` as far as it needs, up and down, nothing but `cells` moving; False if that is not settled."""
         one = np.array([cell])
         settled = True
         for sign in (1.0, -1.0):
-            above, below, either = (
-                float(side[0]) for side in self.needs.open_sides(self.up[one], self.down[one], one)
-            )
+            above, below, either = (float(side[0]) for side in self.needs.open_sides(self.up[one], self.down[one], one))
             wanted = max(above if sign > 0 else below, either)
             if wanted <= 0:
                 continue
@@ -307,9 +318,8 @@ class _Ranges:
         ways = [(sign, wanted) for sign, wanted in ((1.0, above), (-1.0, below)) if wanted > 0]
         # Either direction will do: the cheaper one is taken.
         groups = [[way] for way in ways] or [[(1.0, either), (-1.0, either)]]
-        movable = self.pattern.suppressed | self.system.candidate
-        view = View.of(self.system, np.where(movable, np.cumsum(movable) - 1, -1), 1.0 * movable)
-        where = np.flatnonzero(movable)
+        where = np.flatnonzero(self.pattern.suppressed | self.system.candidate)
+        view = _apart(self.system, where)
         for group in groups:
             for size in REPAIR:
                 cells = where[grow(view, int(view.column[cell]), size)]
@@ -323,9 +333,7 @@ class _Ranges:
                     self.pattern.add_point(new, displacement[moved])
                     break
 
-    def _cheapest(
-        self, cells: np.ndarray, cell: int, sign: float, wanted: float
-    ) -> tuple[float, np.ndarray] | None:
+    def _cheapest(self, cells: np.ndarray, cell: int, sign: float, wanted: float) -> tuple[float, np.ndarray] | None:
         """Whole displacement of `cells` with `cell` moved by `wanted` that needs the cheapest further suppressions."""
         system = self.system
         count = len(cells)
@@ -340,9 +348,11 @@ class _Ranges:
         matrix = system.A[:, cells]
         matrix = matrix[np.flatnonzero(np.diff(matrix.indptr))]
         pick = sp.csr_matrix((np.ones(len(fresh)), (np.arange(len(fresh)), fresh)), shape=(len(fresh), count))
-        both = sp.bmat(
-            [[matrix, None], [pick, sp.diags(-upper[fresh])], [pick, sp.diags(-lower[fresh])]], format="csr"
-        ) if len(fresh) else matrix
+        both = (
+            sp.bmat([[matrix, None], [pick, sp.diags(-upper[fresh])], [pick, sp.diags(-lower[fresh])]], format="csr")
+            if len(fresh)
+            else matrix
+        )
         zero = np.zeros(matrix.shape[0])
         none, free = np.zeros(len(fresh)), np.full(len(fresh), np.inf)
         program = mip.Program(
@@ -357,6 +367,13 @@ class _Ranges:
         start = np.concatenate((np.clip(np.zeros(count), lower, upper), none))
         found = mip.minimise_integral(program, start)
         return None if found.x is None else (found.objective, found.x[:count])
+
+
+def _apart(system: System, cells: np.ndarray) -> View:
+    """A view in which each of the cells is a column of its own."""
+    column, ratio = np.full(system.n, -1, dtype=np.int64), np.zeros(system.n)
+    column[cells], ratio[cells] = np.arange(len(cells)), 1.0
+    return View.of(system, column, ratio)
 
 
 def _whole_part(room: np.ndarray, whole: np.ndarray) -> np.ndarray:
