@@ -163,9 +163,9 @@ def audit(
     `lower` and `upper` are certified bounds: for a safe cell values the attacker cannot rule out (at least as far
     apart as the levels need), for any other the values he cannot go beyond. With `intervals` both are the exact
     interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or one
-    of `attackers` (with `rules` as for `suppress`): insiders compute a primary from what they know; `unions` a sum, of
-    the cells `members`, that fails the rules; `integers` and `public_rule` what whole numbers leave, and what they could
-    not examine is not_examined.
+    of `attackers` (with `rules` as for `suppress`). Insiders compute a primary from what they know; `unions` a sum of
+    the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that these
+    two could not examine are not_examined with their name, the outsider's verdict on them being safe.
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)
