@@ -6,6 +6,7 @@ Control (2nd ed.) and Fischetti & Salazar-Gonzalez (2001).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 from sdc.engine.adjustment import adjust
 from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
 from sdc.engine.attackers.integers import IntegerReader
+from sdc.engine.attackers.reader import Reader
 from sdc.engine.attackers.unions import NAME as UNIONS
 from sdc.engine.audit import Progress, examine
 from sdc.engine.composite import suppress_with_unions
@@ -23,7 +25,7 @@ from sdc.engine.errors import EngineError, named
 from sdc.engine.heuristic import suppress_heuristically
 from sdc.engine.improve import improve, solve_components
 from sdc.engine.insiders import Insiders, known_sets
-from sdc.engine.needs import V_NOT_EXAMINED, VERDICTS
+from sdc.engine.needs import V_NOT_EXAMINED, V_SAFE, VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, Rules, Statistics
@@ -60,7 +62,7 @@ def suppress(
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
             cells tell of (columns `contributor`, `holding`; with `rules` also `unions`). `integers` and `public_rule`
-            are only asked for by name; what they cannot examine is left to the audit to say.
+            are only asked for by name; what they cannot examine is left as it is, and to the audit to say.
         rules: the primary rules that sums of suppressed cells must pass: `threshold`, `p_percent`, `dominance`,
             `prior_posterior`, with the parameters of the SQL rules, as `{"threshold": 5, "p_percent": {"p": 10}}`. They
             need the columns `contributors` (how many), and for other rules than the threshold `largest` (list of
@@ -80,13 +82,17 @@ def suppress(
     system = System.from_arrow(cells, relations, cost)
     judge = _judge(cells, system, rules)
     readers = named_readers(judge, attackers)
-    options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+
+    def options() -> dict:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        return {"pinning": pinning, "time_limit": left, "threads": threads, "progress": progress}
 
     def protect(system: System) -> np.ndarray:
-        return suppress_heuristically(system, named_attackers(system, attackers), **options)[0].suppressed
+        return suppress_heuristically(system, named_attackers(system, attackers), **options())[0].suppressed
 
     def cheaper(system: System, start: np.ndarray) -> np.ndarray:
-        return _cheaper(system, start, named_attackers(system, attackers), method, work, options)
+        return _cheaper(system, start, named_attackers(system, attackers), method, work, options())
 
     if UNIONS in [reader.name for reader in readers]:
         suppressed = suppress_with_unions(system, judge, protect, cheaper)
@@ -95,12 +101,8 @@ def suppress(
     counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
     if counting:
         for reader in counting:
-            suppressed = reader.complete(system, suppressed)
-        finding = examine(Pattern(system, suppressed), named_attackers(system, attackers), readers, **options)
-        open_ = finding.failing_but_for(V_NOT_EXAMINED)
-        if len(open_):
-            bad = system.cell_id[open_]
-            raise EngineError(f"suppress: cells {named(bad)}: no suppression found protects them", cells=bad)
+            suppressed = reader.complete(system, suppressed, deadline)
+        _check(Pattern(system, suppressed), named_attackers(system, attackers), readers, options())
     status = system.with_suppressed(suppressed).status
     return pa.table(
         {
@@ -109,6 +111,19 @@ def suppress(
             "reason": pa.array(np.array([None, "primary", "complementary"], dtype=object)[status], pa.string()),
         }
     )
+
+
+def _check(pattern: Pattern, insiders: tuple[Insiders, ...], readers: tuple[Reader, ...], options: dict) -> None:
+    """Raise for a pattern that is not safe; what only readers could not examine is left to the audit and reported."""
+    finding = examine(pattern, insiders, readers, **options)
+    unknown = (finding.verdict == V_NOT_EXAMINED) & (finding.attacker > len(insiders))
+    bad = pattern.system.cell_id[finding.cells[(finding.verdict != V_SAFE) & ~unknown]]
+    if len(bad):
+        raise EngineError(
+            f"suppress: cells {named(bad)}: no suppression found protects them; nothing was suppressed", cells=bad
+        )
+    if options["progress"] is not None:
+        options["progress"]("not examined by readers", int(unknown.sum()), len(unknown))
 
 
 def _judge(cells: pa.Table, system: System, rules: Mapping[str, object] | None) -> Judge | None:

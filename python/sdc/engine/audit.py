@@ -43,10 +43,6 @@ class Finding:
         """Indices of cells that are not safe."""
         return self.cells[self.verdict != V_SAFE]
 
-    def failing_but_for(self, verdict: int) -> np.ndarray:
-        """Indices of cells that are not safe, without those of one verdict."""
-        return self.cells[(self.verdict != V_SAFE) & (self.verdict != verdict)]
-
 
 def examine(
     pattern: Pattern,
@@ -100,7 +96,7 @@ def examine(
     value = system.value[cells]
     attacker = np.where(verdict == V_SAFE, -1, 0)
     pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker, pinning)
-    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker)
+    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
     return Finding(cells, value + low, value + high, verdict, attacker, pairs, members)
 
 
@@ -146,6 +142,7 @@ def _examine_readers(
     cells: np.ndarray,
     verdict: np.ndarray,
     attacker: np.ndarray,
+    deadline: float | None,
 ) -> dict[int, np.ndarray]:
     """Enter what readers find in cells that are safe from those before them; returns the sums, by cell.
 
@@ -153,7 +150,7 @@ def _examine_readers(
     """
     members: dict[int, np.ndarray] = {}
     for number, reader in enumerate(readers, before + 1):
-        for leak in reader.leaks(pattern):
+        for leak in reader.leaks(pattern, deadline):
             at = int(np.searchsorted(cells, leak.cell))
             waiting = attacker[at] > before and verdict[at] == V_NOT_EXAMINED and leak.verdict != V_NOT_EXAMINED
             if verdict[at] == V_SAFE or waiting:

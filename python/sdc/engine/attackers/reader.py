@@ -20,8 +20,11 @@ class Leak:
 
 
 class Reader(Protocol):
-    """An attacker by name; `leaks` lists what it finds in a pattern, and what it could not examine."""
+    """An attacker by name; `leaks` lists what it finds in a pattern, and what it could not examine.
+
+    What is not begun before `deadline` (time.monotonic) is not examined.
+    """
 
     name: str
 
-    def leaks(self, pattern: Pattern) -> list[Leak]: ...
+    def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]: ...

@@ -19,6 +19,8 @@ and multiples of cells, which are no sets of contributors.
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +30,7 @@ from sdc.engine import elimination
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.errors import EngineError
 from sdc.engine.insiders import PRIME
-from sdc.engine.needs import V_EXACT
+from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, gather_lists
 from sdc.engine.system import System
@@ -277,14 +279,22 @@ def _distinct(sums: sp.csr_matrix) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Finds the members of unsafe unions: the primaries among them, or all where there is none."""
+    """Finds the members of unsafe unions: the primaries among them, or all where there is none.
+
+    Where they could not be looked for, every primary is not examined.
+    """
 
     judge: Judge
     name: str = NAME
 
-    def leaks(self, pattern: Pattern) -> list[Leak]:
+    def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]:
         primary = pattern.system.primary
-        unions = unsafe_unions(pattern.system, pattern.suppressed, self.judge)
+        unions = None
+        if deadline is None or time.monotonic() < deadline:
+            with suppress(EngineError):
+                unions = unsafe_unions(pattern.system, pattern.suppressed, self.judge)
+        if unions is None:
+            return [Leak(int(cell), V_NOT_EXAMINED) for cell in np.flatnonzero(primary)]
         found = []
         for number in range(len(unions)):
             members = unions.cells(number)
