@@ -285,6 +285,44 @@ def test_a_sum_that_cannot_be_protected_is_named() -> None:
     assert error.value.cells == [1, 2]
 
 
+@checks.examples(15)
+@given(st.integers(0, 10_000))
+def test_sums_beside_frozen_cells_are_protected_or_refused(seed: int) -> None:
+    """An error is right only if hiding everything that may be hidden leaves a primary or a sum open, too."""
+    rng = np.random.default_rng(seed)
+    cube = counts((cubes.tree([2, 3]), cubes.flat(3)), rng.choice([0, 1, 2, 4, 9, 30], (5, 3)), threshold=4)
+    status = np.array(cube.cells["status"].to_pylist())
+    frozen = (status == "safe") & (rng.random(status.size) < 0.4)
+    cells = checks.with_column(cube.cells, "frozen", frozen.tolist())
+    try:
+        pattern = suppress(cells, cube.relations, rules={"threshold": 4}, work=30)
+    except EngineError as error:
+        assert error.cells and set(error.cells) <= set(cells["cell_id"].to_pylist())
+        may_be = (status == "safe") & ~frozen & (np.array(cells["value"].to_pylist()) != 0)
+        cells = checks.with_column(cells, "status", np.where(may_be, "secondary", status).tolist())
+        rows = audit(cells, cube.relations, rules={"threshold": 4}).to_pylist()
+        primary = {cell for cell, old in zip(cells["cell_id"].to_pylist(), status, strict=True) if old == "primary"}
+        assert any(row["verdict"] != "safe" and row["cell_id"] in primary for row in rows)
+    else:
+        view = attack.View.from_arrow(checks.with_pattern(cells, pattern), cube.relations)
+        assert attack.leaks(view) == {} and not attack.union_leaks(view, 4)
+
+
+def test_time_that_runs_out_is_no_pass() -> None:
+    cells, relations = table(
+        [30.0, 1.0, 2.0, 8.0, 19.0],
+        ["safe", "primary", "primary", "secondary", "safe"],
+        contributors=[30, 1, 2, 8, 19],
+        integer=[True] * 5,
+    )
+    rules = {"threshold": 3}
+    for attackers in ("unions", "integers"):
+        asked = {"rules": rules, "attackers": attackers}
+        assert set(checks.verdicts(audit(cells, relations, **asked)).values()) == {"safe"}
+        verdict = checks.verdicts(audit(cells, relations, **asked, time_limit=0.0))
+        assert verdict[1] == verdict[2] == "not_examined"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
