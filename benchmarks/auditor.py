@@ -1,6 +1,6 @@
 """An independent audit of a suppression pattern at benchmark scale: what does each attacker get?
 
-Shares no code with the engine. Three parts:
+Shares no code with the engine. Four parts:
 
 *Recoverable cells* by exact sparse elimination modulo 2**61 - 1 (``oracle.elimination``), all cells at once;
 where bounds pin cells down too (systems up to ``WHOLE``), those are found by linear programs and the
@@ -15,7 +15,10 @@ What neither decides within the limits is counted as undecided, never as protect
 
 *Singletons*: cells that one null-space vector scales together. Two hidden cells determine each other if and
 only if their entries in all null vectors are proportional; two random null vectors modulo the prime therefore
-sort all cells into classes within which knowing one cell is knowing all."""
+sort all cells into classes within which knowing one cell is knowing all.
+
+*Unions*, of counts: hidden cells on one side of a relation whose other side is published, that add up to no
+more than the largest primary, which is below the threshold."""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ class Report:
     under_protected: int = 0
     singleton: int = 0
     contributors: int = 0
+    unions: int = 0
     undecided: int = 0
     seconds: float = 0.0
 
@@ -280,6 +284,17 @@ def _settle(levels: _Levels, near: _Neighbourhoods, cell: int, until: float) -> 
     return "undecided"
 
 
+def _unions(view: View, hidden: np.ndarray, matrix: sp.csr_matrix) -> int:
+    """Relations that give away a sum of several hidden counts below the threshold; 0 for magnitudes."""
+    if not view.integer[hidden].all():
+        return 0
+    count, total = np.diff(matrix.indptr), matrix @ view.value[hidden]
+    one_sided = np.abs(matrix).sum(axis=1) == np.abs(matrix.sum(axis=1))
+    largest = view.value[hidden][view.primary[hidden]].max(initial=0.0)
+    below = (count > 1) & (np.abs(total) > 0) & (np.abs(total) <= largest)
+    return int((np.asarray(one_sided).ravel() & below).sum())
+
+
 def _singletons(
     view: View, hidden: np.ndarray, reduced: elimination.Reduced, exact: np.ndarray, report: Report
 ) -> None:
@@ -398,5 +413,6 @@ def examine(
         report.undecided += verdict == "undecided"
     if insiders:
         _singletons(view, hidden, reduced, exact, report)
+    report.unions = _unions(view, hidden, matrix)
     report.seconds = time.monotonic() - started
     return report

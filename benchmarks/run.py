@@ -45,6 +45,7 @@ Made by `make bench` or the command named; instances in `instances.py`, audit in
 | under-protected | primaries whose attacker's interval does not reach their levels |
 | singletons | primaries that the sole contributor of one hidden cell computes |
 | contributors | the same for all hidden cells of a contributor together |
+| unions | relations that give away a sum of hidden counts below the threshold |
 | undecided | neither proven protected nor proven open in the auditor's time |
 
 Wall and CPU are of the tool's own call; memory is the peak of its process. Peers are called as `tools/` says.
@@ -73,6 +74,7 @@ class Row:
         "under-protected",
         "singletons",
         "contributors",
+        "unions",
         "undecided",
     )
 
@@ -96,6 +98,7 @@ class Row:
             str(report.under_protected),
             str(report.singleton),
             str(report.contributors),
+            str(report.unions),
             str(report.undecided),
         )
 

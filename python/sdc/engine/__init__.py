@@ -6,26 +6,32 @@ Control (2nd ed.) and Fischetti & Salazar-Gonzalez (2001).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdc.engine.adjustment import adjust
-from sdc.engine.attackers import OUTSIDER, named_attackers
+from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
+from sdc.engine.attackers.integers import IntegerReader
+from sdc.engine.attackers.reader import Reader
+from sdc.engine.attackers.unions import NAME as UNIONS
 from sdc.engine.audit import Progress, examine
+from sdc.engine.composite import suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.solver import SolverError
-from sdc.engine.errors import EngineError
+from sdc.engine.errors import EngineError, named
 from sdc.engine.explain import MOST_PROGRAMS
 from sdc.engine.explain import explain as explain_pattern
 from sdc.engine.heuristic import suppress_heuristically
 from sdc.engine.improve import improve, solve_components
 from sdc.engine.insiders import Insiders, known_sets
-from sdc.engine.needs import VERDICTS
+from sdc.engine.needs import V_NOT_EXAMINED, V_SAFE, VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
+from sdc.engine.rules import Judge, Rules, Statistics
 from sdc.engine.system import STATUS_NAMES, System
 
 __all__ = ["EngineError", "System", "adjust", "audit", "explain", "round_controlled", "suppress"]
@@ -43,6 +49,7 @@ def suppress(
     cost: str = "value",
     method: str = "auto",
     attackers: Sequence[str] | None = None,
+    rules: Mapping[str, object] | None = None,
     pinning: bool = True,
     work: int | None = None,
     time_limit: float | None = None,
@@ -58,7 +65,12 @@ def suppress(
         method: heuristic (any size); optimal (cutting planes, for blocks of some thousand cells); auto: optimal where
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
-            cells tell of (columns `contributor`, `holding`).
+            cells tell of (columns `contributor`, `holding`; with `rules` also `unions`). `integers` and `public_rule`
+            are only asked for by name; what they cannot examine is left as it is, and to the audit to say.
+        rules: the primary rules that sums of suppressed cells must pass: `threshold`, `p_percent`, `dominance`,
+            `prior_posterior`, with the parameters of the SQL rules, as `{"threshold": 5, "p_percent": {"p": 10}}`. They
+            need the columns `contributors` (how many), and for other rules than the threshold `largest` (list of
+            {contributor, amount, waived}) of cells, as `sdc.cells()` makes them.
         pinning: also ask what insiders pin down with bounds and whole numbers, in blocks of some hundred cells; what
             they compute from the relations is always asked.
         work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
@@ -72,10 +84,29 @@ def suppress(
     if method not in METHODS:
         raise EngineError(f"method: unknown {method!r}; use one of {', '.join(METHODS)}")
     system = System.from_arrow(cells, relations, cost)
-    insiders = named_attackers(system, attackers)
-    options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
-    pattern, _ = suppress_heuristically(system, insiders, **options)
-    suppressed = _cheaper(system, pattern.suppressed, insiders, method, work, options)
+    judge = _judge(cells, system, rules)
+    readers = named_readers(judge, attackers)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+
+    def options() -> dict:
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        return {"pinning": pinning, "time_limit": left, "threads": threads, "progress": progress}
+
+    def protect(system: System) -> np.ndarray:
+        return suppress_heuristically(system, named_attackers(system, attackers), **options())[0].suppressed
+
+    def cheaper(system: System, start: np.ndarray) -> np.ndarray:
+        return _cheaper(system, start, named_attackers(system, attackers), method, work, options())
+
+    if UNIONS in [reader.name for reader in readers]:
+        suppressed = suppress_with_unions(system, judge, protect, cheaper)
+    else:
+        suppressed = cheaper(system, protect(system))
+    counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
+    if counting:
+        for reader in counting:
+            suppressed = reader.complete(system, suppressed, deadline)
+        _check(Pattern(system, suppressed), named_attackers(system, attackers), readers, options())
     status = system.with_suppressed(suppressed).status
     return pa.table(
         {
@@ -84,6 +115,27 @@ def suppress(
             "reason": pa.array(np.array([None, "primary", "complementary"], dtype=object)[status], pa.string()),
         }
     )
+
+
+def _check(pattern: Pattern, insiders: tuple[Insiders, ...], readers: tuple[Reader, ...], options: dict) -> None:
+    """Raise for a pattern that is not safe; what only readers could not examine is left to the audit and reported."""
+    finding = examine(pattern, insiders, readers, **options)
+    unknown = (finding.verdict == V_NOT_EXAMINED) & (finding.attacker > len(insiders))
+    bad = pattern.system.cell_id[finding.cells[(finding.verdict != V_SAFE) & ~unknown]]
+    if len(bad):
+        raise EngineError(
+            f"suppress: cells {named(bad)}: no suppression found protects them; nothing was suppressed", cells=bad
+        )
+    if options["progress"] is not None:
+        options["progress"]("not examined by readers", int(unknown.sum()), len(unknown))
+
+
+def _judge(cells: pa.Table, system: System, rules: Mapping[str, object] | None) -> Judge | None:
+    """The rules with what the cells tell of their contributors; None without rules."""
+    if not rules:
+        return None
+    in_force = Rules.of(rules)
+    return Judge(in_force, Statistics.from_arrow(cells, system, in_force))
 
 
 def _cheaper(
@@ -115,26 +167,33 @@ def audit(
     relations: pa.Table,
     *,
     attackers: Sequence[str] | None = None,
+    rules: Mapping[str, object] | None = None,
     pinning: bool = True,
     intervals: bool = False,
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
-    """Verdict of every suppressed cell of `cells`, one row each, ascending: cell_id, lower, upper, verdict, attacker.
+    """Verdict of every suppressed cell of `cells`, one row each, ascending.
+
+    Columns: cell_id, lower, upper, verdict, attacker, members.
 
     Verdicts: safe, exact, under_above, under_below, too_narrow, not_examined; only `safe` is proven protection.
     `lower` and `upper` are certified bounds: for a safe cell values the attacker cannot rule out (at least as far
     apart as the levels need), for any other the values he cannot go beyond. With `intervals` both are the exact
-    interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or the
-    insiders among `attackers` (as for `suppress`) who compute a primary from what they know.
+    interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or one
+    of `attackers` (with `rules` as for `suppress`). Insiders compute a primary from what they know; `unions` a sum of
+    the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that these
+    two could not examine are not_examined with their name, the outsider's verdict on them being safe.
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)
     insiders = named_attackers(system, attackers)
+    readers = named_readers(_judge(cells, system, rules), attackers)
     options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
-    finding = examine(Pattern(system), insiders, intervals=intervals, **options)
-    names = np.array([None, OUTSIDER, *(each.name for each in insiders)], dtype=object)
+    finding = examine(Pattern(system), insiders, readers, intervals=intervals, **options)
+    names = np.array([None, OUTSIDER, *(each.name for each in (*insiders, *readers))], dtype=object)
+    members = [finding.members.get(cell) for cell in finding.cells.tolist()]
     return pa.table(
         {
             "cell_id": system.cell_id[finding.cells],
@@ -142,6 +201,7 @@ def audit(
             "upper": finding.upper,
             "verdict": pa.array(np.array(VERDICTS, dtype=object)[finding.verdict], pa.string()),
             "attacker": pa.array(names[finding.attacker + 1], pa.string()),
+            "members": pa.array([None if m is None else system.cell_id[m] for m in members], pa.list_(pa.int64())),
         }
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdc.engine.attackers.reader import Reader
 from sdc.engine.certify import COVER, certify
 from sdc.engine.circuits import certify_by_basis
 from sdc.engine.insiders import Insiders, computed
@@ -24,8 +25,9 @@ Progress = Callable[[str, int, int], None]
 class Finding:
     """Verdict codes and interval bounds of the suppressed cells `cells` (indices, ascending).
 
-    `attacker` is -1 for safe cells, 0 where the outsider breaks them, else the number of the insiders who do, from 1.
-    `insiders` lists (primary, cells known to an insider) for all that insiders break.
+    `attacker` is -1 for safe cells, 0 where the outsider breaks them, else the number of the attackers who do, from 1:
+    insiders, then readers. `insiders` lists (primary, cells known to an insider) for all that insiders break, `members`
+    by cell the sum that gives it away, where one does.
     """
 
     cells: np.ndarray
@@ -34,6 +36,7 @@ class Finding:
     verdict: np.ndarray
     attacker: np.ndarray
     insiders: list[tuple[int, np.ndarray]]
+    members: dict[int, np.ndarray]
 
     @property
     def failing(self) -> np.ndarray:
@@ -44,6 +47,7 @@ class Finding:
 def examine(
     pattern: Pattern,
     attackers: tuple[Insiders, ...] = (),
+    readers: tuple[Reader, ...] = (),
     *,
     intervals: bool = False,
     pinning: bool = True,
@@ -57,7 +61,7 @@ def examine(
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
     outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
-    and whole numbers in blocks of moderate size (`pinning`, unless it is switched off).
+    and whole numbers in blocks of moderate size (`pinning`, unless it is switched off). Readers come last.
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -93,7 +97,8 @@ def examine(
     value = system.value[cells]
     attacker = np.where(verdict == V_SAFE, -1, 0)
     pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker, pinning)
-    return Finding(cells, value + low, value + high, verdict, attacker, pairs)
+    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
+    return Finding(cells, value + low, value + high, verdict, attacker, pairs, members)
 
 
 def _examine_insiders(
@@ -128,6 +133,31 @@ def _examine_insiders(
         if verdict[at] == V_SAFE:
             verdict[at], attacker[at] = V_EXACT, each.attacker + 1
     return pairs
+
+
+def _examine_readers(
+    pattern: Pattern,
+    readers: tuple[Reader, ...],
+    before: int,
+    cells: np.ndarray,
+    verdict: np.ndarray,
+    attacker: np.ndarray,
+    deadline: float | None,
+) -> dict[int, np.ndarray]:
+    """Enter what readers find in cells that are safe from those before them; returns the sums, by cell.
+
+    A cell that a reader could not examine gives way to what a later reader finds.
+    """
+    members: dict[int, np.ndarray] = {}
+    for number, reader in enumerate(readers, before + 1):
+        for leak in reader.leaks(pattern, deadline):
+            at = int(np.searchsorted(cells, leak.cell))
+            waiting = attacker[at] > before and verdict[at] == V_NOT_EXAMINED and leak.verdict != V_NOT_EXAMINED
+            if verdict[at] == V_SAFE or waiting:
+                verdict[at], attacker[at] = leak.verdict, number
+                if leak.members is not None:
+                    members[leak.cell] = leak.members
+    return members
 
 
 def replay(pattern: Pattern) -> Pattern:

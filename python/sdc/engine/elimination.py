@@ -71,11 +71,11 @@ def basis(matrix: sp.csr_matrix, work: int = WORK, turn: int = 0) -> Basis | Non
         if found is None:
             return None
         steps, columns, core = found
-        residues, exact = core.data % PRIME, core.nnz == 0
+        left, exact = core.data % PRIME, core.nnz == 0
     else:
-        core, residues = matrix.tocsr(), _residues(matrix.data)
+        core, left = matrix.tocsr(), residues(matrix.data)
     if core.nnz:
-        vectors = _modular(core, residues.tolist(), work)
+        vectors = _modular(core, left.tolist(), work)
         if vectors is None:
             return None
     else:
@@ -187,12 +187,12 @@ def _pivots(matrix: sp.csr_matrix, cap: int, turn: int) -> tuple[np.ndarray, np.
     return row[entry], column[entry], matrix.data[entry], cap
 
 
-def _modular(matrix: sp.csr_matrix, residues: list[int], work: int) -> sp.csr_matrix | None:
+def _modular(matrix: sp.csr_matrix, coefficients: list[int], work: int) -> sp.csr_matrix | None:
     """A basis modulo PRIME, one pivot at a time: the column in fewest rows, there the shortest row."""
     count = matrix.shape[1]
     starts, index = matrix.indptr.tolist(), matrix.indices.tolist()
     rows = [
-        {column: value for column, value in zip(index[begin:end], residues[begin:end], strict=True) if value}
+        {column: value for column, value in zip(index[begin:end], coefficients[begin:end], strict=True) if value}
         for begin, end in zip(starts, starts[1:], strict=False)
     ]
     users: list[set[int]] = [set() for _ in range(count)]
@@ -255,11 +255,15 @@ def _modular(matrix: sp.csr_matrix, residues: list[int], work: int) -> sp.csr_ma
     return sp.csr_matrix((_symmetric(data), indices, indptr), shape=(count, len(free)))
 
 
-def _residues(data: np.ndarray) -> np.ndarray:
-    """Coefficients as residues; a double is a fraction with a power of two below, so this is exact."""
+def residues(data: np.ndarray) -> np.ndarray:
+    """Numbers as residues: as the fraction of small terms that they are the double of, else as the double itself."""
     numbers, place = np.unique(data, return_inverse=True)
-    fractions = [Fraction(float(number)) for number in numbers]
-    known = [fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME for fraction in fractions]
+    known = []
+    for number in numbers.tolist():
+        fraction = Fraction(number).limit_denominator(1024)
+        if abs(float(fraction) - number) > 1e-12 * abs(number):
+            fraction = Fraction(number)
+        known.append(fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME)
     return np.array(known, dtype=np.int64)[place.reshape(-1)]
 
 

@@ -484,6 +484,56 @@ def union_leaks(view: View, threshold: float = 0.0) -> list[Union]:
     ]
 
 
+def derivable_sums(view: View, most: int) -> Iterator[tuple[int, ...]]:
+    """Every set of two up to ``most`` hidden cells whose sum the relations determine, by trying all (tiny systems).
+
+    A sum is determined if and only if the sets' indicator lies in the row space of the relations over hidden
+    cells, here in reduced form over the rationals. Sets with a cell that is determined by itself are left out.
+    """
+    places = np.flatnonzero(view.hidden)
+    rows, pivots = _solved(view.relations[:, places].toarray(), np.zeros(view.relations.shape[0]))
+    basis = np.array([[float(entry) for entry in row[:-1]] for row in rows]).reshape(len(rows), places.size)
+    open_ = np.flatnonzero(~np.isin(view.cell_id[places], list(exact_cells(view))))
+    for size in range(2, most + 1):
+        chosen = np.array(list(itertools.combinations(open_.tolist(), size)), dtype=np.int64).reshape(-1, size)
+        wanted = np.zeros((len(chosen), places.size))
+        np.put_along_axis(wanted, chosen, 1.0, axis=1)
+        determined = np.abs(wanted - wanted[:, pivots] @ basis).max(axis=1, initial=0.0) <= 1e-9
+        yield from (tuple(view.cell_id[places[one]].tolist()) for one in chosen[determined])
+
+
+def is_derivable(view: View, cells: Iterable[int]) -> bool:
+    """Whether the relations determine the sum of these hidden cells."""
+    member = np.isin(view.cell_id, list(cells)).astype(float)
+    total = View(
+        **{
+            **view.__dict__,
+            "cell_id": np.append(view.cell_id, view.cell_id.max() + 1),
+            "value": np.append(view.value, member @ view.value),
+            "hidden": np.append(view.hidden, True),
+            "relations": sp.bmat([[view.relations, None], [sp.csr_matrix(-member), np.ones((1, 1))]], format="csr"),
+        }
+    )
+    return int(total.cell_id[-1]) in exact_cells(total)
+
+
+def shortfall(amounts: dict[object, float], threshold: float = 0.0, percent: float = 0.0, share: float = 0.0) -> float:
+    """By how much a set with these amounts per contributor fails the threshold, p% or dominance (1, share) rule.
+
+    The greatest required protection level; 0 for the threshold; negative where the set is safe.
+    """
+    ordered = sorted((abs(amount) for amount in amounts.values()), reverse=True)
+    size, first, second = sum(ordered), (ordered or [0.0])[0], ([*ordered, 0.0, 0.0])[1]
+    short = [-1.0]
+    if 0 < len(ordered) < threshold:
+        short.append(0.0)
+    if percent and ordered:
+        short.append(percent / 100 * first - (size - first - second))
+    if share and ordered:
+        short.append(100 / share * first - size)
+    return max(short)
+
+
 # --- enumeration
 # ------------------------------------------------------------------------------------------------------
 

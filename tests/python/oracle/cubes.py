@@ -308,6 +308,38 @@ def magnitude_cube(
     )
 
 
+def amounts(
+    dimensions: Sequence[Dimension], leaf: np.ndarray, contributor: np.ndarray, amount: np.ndarray
+) -> list[dict[int, float]]:
+    """Per crossing what each contributor has in it, the plain way; in the order of a cube that is not sparse."""
+    shape = tuple(dimension.size for dimension in dimensions)
+    index = np.unravel_index(leaf, tuple(dimension.leaves for dimension in dimensions))
+    below = [dimension.membership().tocsc() for dimension in dimensions]
+    found: list[dict[int, float]] = [{} for _ in range(int(np.prod(shape)))]
+    for record in range(leaf.size):
+        above = [part[:, index[axis][record]].indices.tolist() for axis, part in enumerate(below)]
+        for codes in itertools.product(*above):
+            cell = found[int(np.ravel_multi_index(codes, shape))]
+            cell[int(contributor[record])] = cell.get(int(contributor[record]), 0.0) + float(amount[record])
+    return found
+
+
+def with_contributors(cube: Cube, held: Sequence[dict[int, float]], largest: int | None = None) -> Cube:
+    """The cube with the columns ``contributors`` and, where wanted, ``largest`` (so many of each cell)."""
+    cells = cube.cells.append_column("contributors", pa.array([len(each) for each in held], pa.int64()))
+    if largest is not None:
+        kind = pa.list_(pa.struct([("contributor", pa.int64()), ("amount", pa.float64())]))
+        lists = [
+            [
+                {"contributor": who, "amount": much}
+                for who, much in sorted(each.items(), key=lambda one: (-one[1], one[0]))[:largest]
+            ]
+            for each in held
+        ]
+        cells = cells.append_column("largest", pa.array(lists, kind))
+    return Cube(cells, cube.relations, cube.codes, cube.dimensions)
+
+
 def random_cube(seed: int, cells: int = 120, magnitude: bool = False, **options: object) -> Cube:
     """A random cube of at most about ``cells`` cells, all of it from one seed."""
     rng = np.random.default_rng(seed)
