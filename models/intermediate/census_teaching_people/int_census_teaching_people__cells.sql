@@ -13,10 +13,10 @@
     contributor='person_id',
     tables=[
         ['region', {'religion': {'depth': 1}}, {'age': {'depth': 1}}],
-        [{'region': {'depth': 1}}, 'religion', 'age'],
+        ['religion', 'age'],
         ['region', 'ethnic_group', 'sex'],
         ['region', {'health': {'depth': 1}}, {'age': {'depth': 1}}],
-        [{'region': {'depth': 1}}, 'health', 'age'],
+        ['health', 'age'],
         ['occupation', 'ethnic_group', 'sex']
     ]
 ) }}
