@@ -14,7 +14,7 @@ Columns: ``person_id``, ``region``, ``residence_type``, ``family_composition``, 
 
 The same arguments and library versions give the same bytes.  Command line::
 
-    python -m sdc.demo.census --persons 60000 --seed 2011 --output data/census_teaching.parquet
+    python -m sdc.demo.census --persons 20000 --seed 2011 --output data/census_teaching.parquet
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import pyarrow as pa
 from sdc.demo.calibration import read_records
 from sdc.demo.files import write_table
 
-DEFAULT_PERSONS = 60_000
+DEFAULT_PERSONS = 20_000
 MAXIMUM_PERSONS = 1_000_000
 DEFAULT_SEED = 2011
 
