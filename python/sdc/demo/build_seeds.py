@@ -393,7 +393,8 @@ def census_by_pairs(sources: Sources) -> Iterable[Row]:
         yield from sources.rows(
             f"""
             select
-                '{given}' as given, {given}::varchar as given_code, '{variable}' as variable, {variable}::varchar as code,
+                '{given}' as given, {given}::varchar as given_code,
+                '{variable}' as variable, {variable}::varchar as code,
                 (5 * round(count(*) / 5))::integer as persons
             from '{{census}}/ew_2011_persons_10k_random.parquet'
             where population_base = 1 and ethnic_group <> -9
