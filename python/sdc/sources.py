@@ -168,7 +168,31 @@ COMPANY_REGISTER = Input(
     ),
 )
 
-INPUTS: dict[str, Input] = {each.name: each for each in (BUSINESS_REGISTER, COMPANY_REGISTER)}
+
+def _code(name: str, codes: str, described: str) -> Column:
+    return Column(name, required=True, pattern=codes, described=f"{described} of the census codebook")
+
+
+_CODE, _CODE_OR_NONE = "a code", "a code, or -9,"
+
+CENSUS_TEACHING = Input(
+    name="census_teaching",
+    columns=(
+        Column("person_id", required=True),
+        _code("region", "E1200000[1-9]|W92000004", _CODE),
+        _code("population_base", "[1-3]", _CODE),
+        _code("sex", "[12]", _CODE),
+        _code("age", "[1-8]", _CODE),
+        _code("health", "-9|[1-5]", _CODE_OR_NONE),
+        _code("ethnic_group", "-9|[1-5]", _CODE_OR_NONE),
+        _code("religion", "-9|[1-9]", _CODE_OR_NONE),
+        _code("occupation", "-9|[1-9]", _CODE_OR_NONE),
+    ),
+    key=("person_id",),
+    layouts=(Layout("census microdata teaching file", recognised_by="person_id"),),
+)
+
+INPUTS: dict[str, Input] = {each.name: each for each in (BUSINESS_REGISTER, COMPANY_REGISTER, CENSUS_TEACHING)}
 """The inputs of the project by name.  A new input is one more entry."""
 
 

@@ -284,6 +284,8 @@ def test_committed_seeds_are_what_the_sources_give(tmp_path: Path) -> None:
         "age_band_hierarchy",
         "local_authority_hierarchy",
         "postcode_district_hierarchy",
+        *(f"census_{name}_hierarchy" for name in ("region", "sex", "age", "religion", "health", "occupation")),
+        "census_ethnic_group_hierarchy",
     ],
 )
 def test_hierarchies_are_trees_under_the_total(name: str) -> None:

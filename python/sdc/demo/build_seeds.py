@@ -12,7 +12,8 @@ Sources (all "Contains public sector information licensed under the Open Governm
 - ONS, International Territorial Levels, January 2025; ONS, UK SIC 2007; DCMS methodology note for the
   Digital Sector;
 - ONS, *UK business: activity, size and location 2024*, tables 4, 9, 16, 17 and 19 (control-rounded to 5);
-- Companies House, free company data product, November 2024, South Yorkshire (counts rounded to 5 here).
+- Companies House, free company data product, November 2024, South Yorkshire (counts rounded to 5 here);
+- ONS, 2011 Census microdata teaching file, codebook and representative sample (counts rounded to 5 here).
 
 A hierarchy seed has exactly the columns ``code, parent, label``; its root is ``Total`` with an empty parent.
 """
@@ -61,6 +62,34 @@ COMPANIES_HOUSE_CLASSES: tuple[tuple[str, str, str], ...] = (
 )
 """Classes that the Companies House list of SIC codes has beside those of UK SIC 2007, with their sections."""
 
+CENSUS_GROUPS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "region": {"E92000001": ("England", tuple(f"E1200000{n}" for n in range(1, 10)))},
+    "age": {"16-64": ("16 to 64", ("2", "3", "4", "5", "6")), "65+": ("65 and over", ("7", "8"))},
+    "religion": {"Further": ("Buddhist, Hindu, Jewish, Sikh or other religion", ("3", "4", "5", "7", "8"))},
+    "health": {"Good": ("Good or very good", ("1", "2")), "Bad": ("Bad or very bad", ("4", "5"))},
+    "occupation": {"Stated": ("With an occupation", tuple("123456789"))},
+}
+"""Groups of codes of the census between total and code, by variable: the group's code, label and members.  The
+teaching file has none; they are the project's own, and coarse enough for tables by region."""
+
+CENSUS_PAIRS: tuple[tuple[str, str], ...] = (
+    ("region", "ethnic_group"),
+    ("ethnic_group", "religion"),
+    ("ethnic_group", "country_of_birth"),
+    ("ethnic_group", "age"),
+    ("age", "sex"),
+    ("age", "marital_status"),
+    ("age", "health"),
+    ("age", "family_composition"),
+    ("age", "economic_activity"),
+    ("economic_activity", "student"),
+    ("economic_activity", "occupation"),
+    ("economic_activity", "hours_worked_per_week"),
+    ("occupation", "industry"),
+    ("occupation", "approximated_social_grade"),
+)
+"""Variables of the census, each after one it depends on: what the synthetic persons are drawn from."""
+
 MINIMUM_DISTRICT_COMPANIES = 100
 """A postcode district with fewer South Yorkshire companies lies mostly in another county."""
 
@@ -73,12 +102,14 @@ class Sources:
         self.connection = duckdb.connect()
 
     def rows(self, query: str) -> list[tuple]:
-        """Run ``query``, its ``{classifications}``, ``{business}`` and ``{companies}`` replaced by paths."""
+        """Run ``query``, its ``{classifications}``, ``{business}``, ``{companies}`` and ``{census}`` replaced by
+        paths."""
         return self.connection.execute(
             query.format(
                 classifications=self.data / "classifications",
                 business=self.data / "uk_business_2024",
                 companies=self.data / "uk_companies_south_yorkshire" / "companies.parquet",
+                census=self.data / "uk_census_teaching",
             )
         ).fetchall()
 
@@ -332,6 +363,46 @@ def companies_by_year(sources: Sources) -> Iterable[Row]:
     )
 
 
+def _census_hierarchy(variable: str, total: str, not_required: str = "") -> Seed:
+    """The codes of a census variable under their groups, where it has any, and the total.  ``-9`` (no code
+    required) is only a code where ``not_required`` says for whom."""
+
+    def rows(sources: Sources) -> Iterable[Row]:
+        labels = dict(
+            sources.rows(
+                "select code, label from read_csv('{census}/ew_2011_codebook.csv', all_varchar = true) "
+                f"where variable = '{variable}'"
+            )
+        )
+        if labels.pop("-9", None) and not_required:
+            labels["-9"] = not_required
+        groups = CENSUS_GROUPS.get(variable, {})
+        group_of = {code: group for group, (_, members) in groups.items() for code in members}
+        yield TOTAL, "", total
+        for group, (label, _) in groups.items():
+            yield group, TOTAL, label
+        for code, label in labels.items():
+            yield code, group_of.get(code, TOTAL), label
+
+    return HIERARCHY, rows
+
+
+def census_by_pairs(sources: Sources) -> Iterable[Row]:
+    """Usual residents of the representative sample by two variables at a time."""
+    for given, variable in CENSUS_PAIRS:
+        yield from sources.rows(
+            f"""
+            select
+                '{given}' as given, {given}::varchar as given_code,
+                '{variable}' as variable, {variable}::varchar as code,
+                (5 * round(count(*) / 5))::integer as persons
+            from '{{census}}/ew_2011_persons_10k_random.parquet'
+            where population_base = 1 and ethnic_group <> -9
+            group by all having persons > 0 order by all
+            """
+        )
+
+
 HIERARCHY = ("code", "parent", "label")
 TURNOVER_BANDS = (
     "0-49", "50-99", "100-249", "250-499", "500-999",
@@ -358,6 +429,15 @@ def seeds(sources: Sources) -> dict[str, Seed]:
         "local_authority_hierarchy": (HIERARCHY, local_authority_hierarchy),
         "postcode_district_hierarchy": (HIERARCHY, postcode_district_hierarchy),
         "postcode_districts": (("postcode_district", "local_authority"), postcode_districts),
+        "census_region_hierarchy": _census_hierarchy("region", "England and Wales"),
+        "census_sex_hierarchy": _census_hierarchy("sex", "All persons"),
+        "census_age_hierarchy": _census_hierarchy("age", "All ages"),
+        "census_religion_hierarchy": _census_hierarchy("religion", "All religions and none"),
+        "census_ethnic_group_hierarchy": _census_hierarchy("ethnic_group", "All ethnic groups"),
+        "census_health_hierarchy": _census_hierarchy("health", "All states of health"),
+        "census_occupation_hierarchy": _census_hierarchy(
+            "occupation", "All persons", not_required="No code required: under 16 or never worked"
+        ),
     }
     calibration = {
         "ons_2024_local_units_by_region": (("sic_class", *regions), local_units_by_region),
@@ -371,6 +451,7 @@ def seeds(sources: Sources) -> dict[str, Seed]:
         ),
         "companies_house_2024_companies_by_sic": (("sic5", "companies"), companies_by_sic),
         "companies_house_2024_companies_by_year": (("year", "companies"), companies_by_year),
+        "census_2011_persons_by_pairs": (("given", "given_code", "variable", "code", "persons"), census_by_pairs),
     }
     return {
         **{f"classifications/{name}.csv": seed for name, seed in classifications.items()},

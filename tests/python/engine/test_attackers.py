@@ -103,6 +103,25 @@ def test_an_insider_knows_what_is_its_own() -> None:
     assert set(checks.verdicts(audit(cells, relations)).values()) == {"safe"}
 
 
+@pytest.mark.parametrize("method", ["auto", "optimal", "heuristic"])
+def test_an_insider_knows_what_is_its_own_under_another_heading(method: str) -> None:
+    """A person alone in a category and in the only part of it: its own cells are no leak, whatever the method."""
+    cells = pa.table(
+        {
+            "cell_id": [0, 1, 2, 3],
+            "value": [20.0, 19.0, 1.0, 1.0],
+            "status": ["safe", "safe", "primary", "primary"],
+            "lower": [1.0] * 4,
+            "integer": [True] * 4,
+            "contributor": pa.array([None, None, 7, 7], pa.int64()),
+        }
+    )
+    rows = [(0, 0, 1.0), (0, 1, -1.0), (0, 2, -1.0), (1, 2, 1.0), (1, 3, -1.0)]
+    relations = pa.table(dict(zip(("relation_id", "cell_id", "coefficient"), zip(*rows, strict=True), strict=True)))
+    pattern = suppress(cells, relations, method=method, attackers="singletons")
+    assert pattern["status"].to_pylist() == ["safe", "secondary", "primary", "primary"]
+
+
 def test_who_cannot_be_kept_out_is_said() -> None:
     """The total is frozen and there is no third part: the insider computes the other part whatever is suppressed."""
     cells, relations = table([5.0, 1.0, 4.0], ["safe", "primary", "primary"], frozen=[True, False, False])
