@@ -9,7 +9,9 @@
     contributor='enterprise_group_id',
     by=['period'],
     tables=[
-        [{'area': {'depth': 2}}, 'sub_sector'],
-        [{'area': {'depth': 1}}, 'sub_sector', 'size_band']
+        ['area'],
+        [{'area': {'depth': 1}}, 'sub_sector'],
+        [{'area': {'depth': 1}}, 'size_band'],
+        ['sub_sector', 'size_band']
     ]
 ) }}

@@ -98,7 +98,8 @@ def _cheaper(
             ).suppressed
         else:
             better = improve(system, start, known, work=work or HEURISTIC_WORK)
-    except SolverError:
+    except (SolverError, EngineError):
+        # `start` has passed its audit: a search for something cheaper that comes to nothing does not undo that
         return start
     if system.cost[better].sum() >= system.cost[start].sum():
         return start
