@@ -14,6 +14,7 @@
     by=['period', 'technology'],
     tables=[
         ['industry', 'size_band'],
+        ['area'],
         [{'area': {'depth': 1}}, 'size_band']
     ]
 ) }}
