@@ -1,4 +1,4 @@
--- no adopter among the respondents is an estimate that is hidden too: a total of zero would tell its parts, however few answered
+-- estimates of zero are hidden too: a total of zero tells each of its parts, however few answered there
 {{ sdc.protect(
     ref('int_technology_adoption_survey__cells'),
     rule_set='business_survey',
