@@ -34,9 +34,8 @@ answers as (
                 struct_pack(technology := 'Data analytics', is_used := uses_data_analytics),
                 struct_pack(technology := 'Internet of things', is_used := uses_internet_of_things),
                 struct_pack(technology := 'Robotics', is_used := uses_robotics)
-            ],
-            recursive := true
-        )
+            ]
+        ) as answer
     from responses
 
 ),
@@ -45,21 +44,20 @@ classified as (
 
     select
         answers.period,
-        answers.technology,
+        answers.answer.technology,
         answers.enterprise_group_id,
         answers.area,
-        case
-            -- no enterprise that answered may drop out of the estimates
-            when industries.parent is null
-                then error(
-                    'int_technology_adoption_survey__contributions: ' || answers.sic_class || ' is not a class of the '
-                    || 'seed industry_hierarchy. Map it to one in staging'
-                )
-            else industries.parent
-        end as industry,
+        -- no enterprise that answered may drop out of the estimates
+        coalesce(
+            industries.parent,
+            error(
+                'int_technology_adoption_survey__contributions: ' || answers.sic_class || ' is not a class of the '
+                || 'seed industry_hierarchy. Map it to one in staging'
+            )
+        ) as industry,
         size_bands.size_band,
         answers.weight,
-        cast(answers.is_used as integer) as adopts
+        cast(answers.answer.is_used as integer) as adopts
     from answers
     left outer join industries on answers.sic_class = industries.code
     left outer join size_bands
@@ -79,7 +77,7 @@ final as (
         industry,
         size_band,
         weight,
-        -- a question left open is answered by the mean of those like the respondent, or of all, if none of those answered
+        -- a question left open is answered by the mean of those like the respondent, or else of all
         cast(
             coalesce(
                 adopts,
