@@ -44,7 +44,7 @@ classified as (
 
     select
         answers.period,
-        answers.answer.technology,
+        struct_extract(answers.answer, 'technology') as technology,
         answers.enterprise_group_id,
         answers.area,
         -- no enterprise that answered may drop out of the estimates
@@ -57,7 +57,7 @@ classified as (
         ) as industry,
         size_bands.size_band,
         answers.weight,
-        cast(answers.answer.is_used as integer) as adopts
+        cast(struct_extract(answers.answer, 'is_used') as integer) as adopts
     from answers
     left outer join industries on answers.sic_class = industries.code
     left outer join size_bands
