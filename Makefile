@@ -38,6 +38,7 @@ data: $(VENV)/.installed ## make the synthetic inputs, where they are absent
 	@[ -f data/business_register.parquet ] || $(BIN)/python -m sdc.demo.register --local-units $(LOCAL_UNITS) --output data/business_register.parquet
 	@[ -f data/companies.parquet ] || $(BIN)/python -m sdc.demo.companies --output data/companies.parquet
 	@[ -f data/census_teaching.parquet ] || $(BIN)/python -m sdc.demo.census --output data/census_teaching.parquet
+	@[ -f data/technology_survey.parquet ] || $(BIN)/python -m sdc.demo.technology_survey --register data/business_register.parquet --output data/technology_survey.parquet
 
 build: key data ## seeds, models, tests, the gate, the publication and its files
 	@$(KEYED) $(BEGIN); $(DBT) build $(ARGS); $(if $(ARGS),,$(END))

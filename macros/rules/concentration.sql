@@ -23,9 +23,9 @@
         'target': 'case when ' ~ target_at ~ ' > 0 then abs((' ~ largest ~ '[' ~ target_at ~ ']).amount) '
             ~ 'when ' ~ nobody ~ ' then 0 '
             ~ 'else abs((' ~ largest ~ '[-1]).amount) end',
-        'others': 'case when ' ~ nobody ~ ' then 0 when ' ~ are_known ~ ' then coalesce(list_sum(list_transform(list_filter(' ~ largest
-            ~ ', lambda one, place: place <> ' ~ target_at ~ ')[:' ~ attackers
-            ~ '], lambda one: abs(one.amount))), 0) end'
+        'others': 'case when ' ~ nobody ~ ' then 0 when ' ~ are_known ~ ' then coalesce(list_sum(list_transform(list_slice(list_concat('
+            ~ 'list_slice(' ~ largest ~ ', 1, ' ~ target_at ~ ' - 1), list_slice(' ~ largest ~ ', ' ~ target_at ~ ' + 1, 5)), 1, '
+            ~ attackers ~ '), lambda one: abs(one.amount))), 0) end'
             if attackers > 0 else 'case when ' ~ are_known ~ ' then 0 end'
     }) -}}
 {%- endmacro -%}

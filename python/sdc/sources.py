@@ -192,7 +192,29 @@ CENSUS_TEACHING = Input(
     layouts=(Layout("census microdata teaching file", recognised_by="person_id"),),
 )
 
-INPUTS: dict[str, Input] = {each.name: each for each in (BUSINESS_REGISTER, COMPANY_REGISTER, CENSUS_TEACHING)}
+TECHNOLOGY_SURVEY = Input(
+    name="technology_survey",
+    columns=(
+        Column("period", required=True),
+        Column("enterprise_reference", required=True),
+        Column("enterprise_group_reference", required=True),
+        Column("sic2007_class", required=True, **_SIC_CLASS),
+        Column("itl3_code", required=True),
+        Column("employment", "INTEGER", required=True, minimum=0),
+        Column("weight", "DECIMAL(18, 6)", required=True, minimum=0),
+        Column("uses_artificial_intelligence", "BOOLEAN"),
+        Column("uses_cloud_computing", "BOOLEAN"),
+        Column("uses_data_analytics", "BOOLEAN"),
+        Column("uses_internet_of_things", "BOOLEAN"),
+        Column("uses_robotics", "BOOLEAN"),
+    ),
+    key=("period", "enterprise_reference"),
+    layouts=(Layout("technology survey", recognised_by="uses_artificial_intelligence"),),
+)
+
+INPUTS: dict[str, Input] = {
+    each.name: each for each in (BUSINESS_REGISTER, COMPANY_REGISTER, CENSUS_TEACHING, TECHNOLOGY_SURVEY)
+}
 """The inputs of the project by name.  A new input is one more entry."""
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sdc.demo import build_seeds, companies, register
+from sdc.demo import build_seeds, companies, register, technology_survey
 from sdc.demo.calibration import PROJECT_SEEDS, read_counts, read_records
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -251,6 +251,100 @@ def test_companies_have_districts_codes_and_gaps_like_the_register(extract: pa.T
     assert without_first == [(0,)]
 
 
+@pytest.fixture(scope="module")
+def survey(local_units: pa.Table) -> pa.Table:
+    return technology_survey.generate(local_units, 5_000, seed=7)
+
+
+def test_survey_is_reproducible_whatever_the_order_of_the_register(local_units: pa.Table, survey: pa.Table) -> None:
+    shuffled = local_units.take(pa.array(np.random.default_rng(1).permutation(local_units.num_rows)))
+    assert survey.equals(technology_survey.generate(shuffled, 5_000, seed=7))
+    assert not survey.equals(technology_survey.generate(local_units, 5_000, seed=8))
+
+
+def test_survey_asks_enterprises_of_the_register_once(local_units: pa.Table, survey: pa.Table) -> None:
+    odd = rows(
+        """
+        select enterprise_reference
+        from survey
+        left join (
+            select
+                enterprise_reference,
+                min(enterprise_group_reference) as enterprise_group_reference,
+                min(enterprise_sic2007_class) as sic2007_class,
+                min(itl3_code) filter (where is_headquarters) as itl3_code,
+                cast(sum(employment) as integer) as employment
+            from units group by all
+        ) as enterprises
+            using (enterprise_reference, enterprise_group_reference, sic2007_class, itl3_code, employment)
+        group by enterprise_reference
+        having count(*) <> 1 or count(enterprises.employment) <> 1
+        """,
+        survey=survey,
+        units=local_units,
+    )
+    assert odd == []
+
+
+def test_survey_weights_add_up_to_the_register_in_each_stratum(local_units: pa.Table, survey: pa.Table) -> None:
+    """Also over all enterprises, since every stratum has respondents; nobody stands for less than itself."""
+    sums = rows("select stratum, sum(weight), count(*), min(weight) from t group by stratum", t=survey)
+    for stratum, total, respondents, least in sums:
+        assert least >= 1, stratum
+        assert abs(total - round(total)) <= Decimal("0.000001") * respondents, stratum
+    enterprises = len(set(local_units["enterprise_reference"].to_pylist()))
+    assert round(sum(total for _, total, _, _ in sums)) == enterprises
+
+
+def test_survey_has_nonresponse_and_more_adopters_where_enterprises_are_large_or_digital(survey: pa.Table) -> None:
+    assert 1_500 < survey.num_rows < 4_500
+    for technology in technology_survey.TECHNOLOGIES:
+        column = survey[technology.name]
+        assert column.null_count / survey.num_rows == pytest.approx(technology_survey.ITEM_NONRESPONSE, abs=0.02)
+        small, large = rows(
+            f"select avg({technology.name}::int) filter (where employment < 10), "
+            f"avg({technology.name}::int) filter (where employment >= 50) from t",
+            t=survey,
+        )[0]
+        assert large > small, technology.name
+    digital, other = rows(
+        "select avg(uses_artificial_intelligence::int) filter (where stratum like 'D_, %'), "
+        "avg(uses_artificial_intelligence::int) filter (where stratum not like 'D_, %') from t",
+        t=survey,
+    )[0]
+    assert digital > other
+
+
+@pytest.mark.parametrize("units", [1, 17])
+def test_tiny_surveys_ask_everybody_and_somebody_answers(units: int) -> None:
+    answered = technology_survey.generate(register.generate(units), 1)
+    assert 1 <= answered.num_rows <= units
+    assert all(name in answered.column_names for name in (each.name for each in technology_survey.TECHNOLOGIES))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda units: (units, 0), "sample"),
+        (lambda units: (units.slice(0, 0), 10), "no rows"),
+        (lambda units: (units.drop_columns(["employment", "period"]), 10), "employment, period"),
+    ],
+)
+def test_survey_names_what_it_refuses(local_units: pa.Table, change, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        technology_survey.generate(*change(local_units))
+
+
+def test_survey_on_the_command_line(local_units: pa.Table, tmp_path: Path) -> None:
+    pq.write_table(local_units, tmp_path / "register.parquet")
+    arguments = ["--register", str(tmp_path / "register.parquet"), "--sample", "200"]
+    for name in ("a.parquet", "b.parquet", "c.csv"):
+        technology_survey.main([*arguments, "--output", str(tmp_path / name)])
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    lines = (tmp_path / "c.csv").read_text().splitlines()
+    assert len(lines) == pq.read_metadata(tmp_path / "a.parquet").num_rows + 1
+
+
 def real(path: str) -> Path:
     """A file of the shared real data; where it is missing the test is skipped, but never in CI."""
     file = SHARED_DATA / path
@@ -279,7 +373,9 @@ def test_committed_seeds_are_what_the_sources_give(tmp_path: Path) -> None:
     [
         "area_hierarchy",
         "digital_sector_hierarchy",
+        "digital_and_telecoms_hierarchy",
         "industry_hierarchy",
+        "survey_industry_hierarchy",
         "size_band_hierarchy",
         "age_band_hierarchy",
         "local_authority_hierarchy",
@@ -315,6 +411,11 @@ def test_hierarchies_have_the_published_numbers_of_codes() -> None:
     industry = [record["code"] for record in read_records("classifications/industry_hierarchy")]
     assert sum("." in code for code in industry) == 615 + len(build_seeds.COMPANIES_HOUSE_CLASSES)
     assert {code for code in digital if code != "Total"} < set(industry)
+    telecoms = [record["code"] for record in read_records("classifications/digital_and_telecoms_hierarchy")]
+    assert {code for code in telecoms if "." in code} == {code for code in digital if code.startswith("61.")}
+    survey = {record["code"] for record in read_records("classifications/survey_industry_hierarchy")}
+    second = {r["code"] for r in read_records("classifications/industry_hierarchy") if r["parent"] == "Total"}
+    assert survey == second - {"Not stated"} | {"Total", "Digital", "Other"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from oracle import attack, checks, cubes
+from sdc import engine
 from sdc.engine import audit, suppress
+from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
 
 
@@ -62,6 +64,20 @@ def test_heuristic_is_near_the_optimum_of_the_example() -> None:
     pattern = suppress(cube.cells, cube.relations, method="heuristic")
     checks.assert_protected(cube.cells, cube.relations, pattern)
     assert sum(hidden_values(cube, pattern)) <= 1.05 * 59
+
+
+@pytest.mark.parametrize("error", [EngineError("no suppression protects the primary cells 1"), SolverError("no luck")])
+def test_a_search_for_a_cheaper_pattern_cannot_undo_a_safe_one(monkeypatch, error: Exception) -> None:
+    """The heuristic's pattern has passed its audit; that cells cannot be protected is for the heuristic to say."""
+
+    def fails(*_arguments, **_options):
+        raise error
+
+    cube = two_way(PAPER, upl={(1, 2): 8.0}, lpl={(1, 2): 5.0})
+    for name in ("solve", "solve_components", "improve"):
+        monkeypatch.setattr(engine, name, fails)
+    for method in ("heuristic", "auto", "optimal"):
+        checks.assert_protected(cube.cells, cube.relations, suppress(cube.cells, cube.relations, method=method))
 
 
 def test_two_hidden_cells_in_each_line_are_not_enough() -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sdc import sources
-from sdc.demo import companies, register
+from sdc.demo import companies, register, technology_survey
 from sdc.demo.files import write_table
 
 SECRET = "SECRET FIRM LTD"
@@ -348,3 +348,34 @@ def test_company_without_number_or_twice_is_located(write: Callable[..., Path], 
     )
     twice = changed(records, "company_number", 5, records[2][0])
     assert "column company_number, rows 2 and 5 have the same key" in refusal(write(twice), COMPANIES)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_survey_is_read_with_answers_left_open(local_units: pa.Table, tmp_path: Path, suffix: str) -> None:
+    table = technology_survey.generate(local_units, 300, seed=1)
+    path = tmp_path / f"survey.{suffix}"
+    write_table(table, path)
+    read = sources.read(path, sources.TECHNOLOGY_SURVEY).read_all()
+    assert read.column_names == [*(column.name for column in sources.TECHNOLOGY_SURVEY.columns), "loaded_at"]
+    for name in ("weight", "employment", *(each.name for each in technology_survey.TECHNOLOGIES)):
+        assert read[name].to_pylist() == table[name].to_pylist(), name
+    assert read["uses_cloud_computing"].null_count > 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("weight", "", "has no value"),
+        ("weight", "-1", "is less than 0"),
+        ("uses_robotics", SECRET, "is not true or false"),
+        ("enterprise_group_reference", "", "has no value"),
+    ],
+)
+def test_survey_problems_are_named(
+    local_units: pa.Table, tmp_path: Path, write, column: str, value: str, problem: str
+) -> None:
+    write_table(technology_survey.generate(local_units, 300, seed=1), tmp_path / "survey.csv")
+    with (tmp_path / "survey.csv").open(newline="") as stream:
+        records = list(csv.reader(stream))
+    message = refusal(write(changed(records, column, 2, value)), sources.TECHNOLOGY_SURVEY)
+    assert f"column {column}, row 2 {problem}" in message

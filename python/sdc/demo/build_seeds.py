@@ -90,6 +90,9 @@ CENSUS_PAIRS: tuple[tuple[str, str], ...] = (
 )
 """Variables of the census, each after one it depends on: what the synthetic persons are drawn from."""
 
+TELECOMS = "D6"
+"""The digital sub-sector that is published by SIC class."""
+
 MINIMUM_DISTRICT_COMPANIES = 100
 """A postcode district with fewer South Yorkshire companies lies mostly in another county."""
 
@@ -152,6 +155,13 @@ def digital_sector_hierarchy(sources: Sources) -> Iterable[Row]:
         yield code, sub_sector, label
 
 
+def digital_and_telecoms_hierarchy(sources: Sources) -> Iterable[Row]:
+    """Digital sector > nine sub-sectors, of which telecommunications alone > its SIC 2007 classes."""
+    for code, parent, label in digital_sector_hierarchy(sources):
+        if parent in ("", TOTAL, TELECOMS):
+            yield code, parent, label
+
+
 def sic_2007_classes(sources: Sources) -> Iterable[Row]:
     """Classes of SIC 2007 with the section they belong to."""
     section_of_division = {code: parent for code, _, parent in _sic(sources, "division")}
@@ -186,6 +196,18 @@ def industry_hierarchy(sources: Sources) -> Iterable[Row]:
         if code not in digital_codes:
             yield code, section_code[section], label
     yield NOT_STATED, TOTAL, "Not stated, or not a SIC 2007 code"
+
+
+def survey_industry_hierarchy(sources: Sources) -> Iterable[Row]:
+    """All industries > digital sector and all others > sub-sectors, and SIC sections without their digital
+    classes."""
+    digital = {row[0] for row in _digital_classes(sources)}
+    yield TOTAL, "", "All industries"
+    yield "Digital", TOTAL, "Digital sector"
+    yield "Other", TOTAL, "All other industries"
+    for code, parent, label in industry_hierarchy(sources):
+        if parent == TOTAL and code != NOT_STATED:
+            yield code, "Digital" if code in digital else "Other", label
 
 
 def size_bands(_: Sources) -> Iterable[Row]:
@@ -420,7 +442,9 @@ def seeds(sources: Sources) -> dict[str, Seed]:
     classifications = {
         "area_hierarchy": (HIERARCHY, area_hierarchy),
         "digital_sector_hierarchy": (HIERARCHY, digital_sector_hierarchy),
+        "digital_and_telecoms_hierarchy": (HIERARCHY, digital_and_telecoms_hierarchy),
         "industry_hierarchy": (HIERARCHY, industry_hierarchy),
+        "survey_industry_hierarchy": (HIERARCHY, survey_industry_hierarchy),
         "sic_2007_classes": (("sic_class", "label", "section"), sic_2007_classes),
         "size_band_hierarchy": (HIERARCHY, size_band_hierarchy),
         "size_bands": (("size_band", *bands), size_bands),

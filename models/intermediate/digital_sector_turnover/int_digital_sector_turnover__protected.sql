@@ -1,0 +1,1 @@
+{{ sdc.protect(ref('int_digital_sector_turnover__cells'), rule_set='business_survey') }}
