@@ -23,7 +23,7 @@ from sdc.engine.insiders import Insiders, known_sets
 from sdc.engine.needs import VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
-from sdc.engine.system import STATUS_NAMES, System
+from sdc.engine.system import SECONDARY, STATUS_NAMES, System
 
 __all__ = ["EngineError", "System", "adjust", "audit", "round_controlled", "suppress"]
 
@@ -31,6 +31,8 @@ METHODS = ("auto", "heuristic", "optimal")
 # Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
 HEURISTIC_WORK = 1000
 AUTO_WORK = 1500
+# Relative gap that is the rounding of sums of costs.
+PROVEN = 1e-6
 
 
 def suppress(
@@ -62,8 +64,10 @@ def suppress(
         threads: for independent blocks; None for the machine's cores. The result does not depend on it.
         progress: called with (stage, done, total).
 
-    Secondaries in the input are the starting pattern. The result passed its own audit. Raises EngineError, naming the
-    cells, for malformed input and for primaries that no suppression can protect.
+    Secondaries in the input are the starting pattern. The result passed its own audit. Metadata of the schema say how
+    good it is, as text: `cost` of the secondaries; `bound`, below which no safe pattern is (0 where none was sought);
+    `gap`, `(cost - bound) / cost`; and whether the optimum is `proven`. Raises EngineError, naming the cells, for
+    malformed input and for primaries that no suppression can protect.
     """
     if method not in METHODS:
         raise EngineError(f"method: unknown {method!r}; use one of {', '.join(METHODS)}")
@@ -71,39 +75,46 @@ def suppress(
     insiders = named_attackers(system, attackers)
     options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
     pattern, _ = suppress_heuristically(system, insiders, **options)
-    suppressed = _cheaper(system, pattern.suppressed, insiders, method, work, options)
+    suppressed, bound = _cheaper(system, pattern.suppressed, insiders, method, work, options)
     status = system.with_suppressed(suppressed).status
+    cost = float(system.cost[status == SECONDARY].sum())
+    gap = max(cost - bound, 0.0) / cost if cost > 0 else 0.0
+    facts = {"cost": cost, "bound": min(bound, cost), "gap": gap, "proven": gap <= PROVEN}
     return pa.table(
         {
             "cell_id": system.cell_id,
             "status": np.array(STATUS_NAMES, dtype=object)[status],
             "reason": pa.array(np.array([None, "primary", "complementary"], dtype=object)[status], pa.string()),
         }
-    )
+    ).replace_schema_metadata({name: str(value) for name, value in facts.items()})
 
 
 def _cheaper(
     system: System, start: np.ndarray, insiders: tuple[Insiders, ...], method: str, work: int | None, options: dict
-) -> np.ndarray:
-    """Mask of a pattern no dearer than the safe pattern `start` and audited like it; `start` where there is none."""
+) -> tuple[np.ndarray, float]:
+    """Mask of a pattern no dearer than the safe pattern `start` and audited like it, and a lower bound on its cost.
+
+    `start` where there is no cheaper one; the bound is 0 where nothing was proven.
+    """
     if not (start & ~system.primary).any():
-        return start
+        return start, 0.0
+    bound = 0.0
     known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
     try:
         if method == "optimal":
-            better = solve(system, start=start, insiders=known, time_limit=options["time_limit"]).suppressed
+            solved = solve(system, start=start, insiders=known, time_limit=options["time_limit"])
+            better, bound = solved.suppressed, solved.bound
         elif method == "auto":
-            better = solve_components(
-                system, start, known, work=work or AUTO_WORK, time_limit=options["time_limit"]
-            ).suppressed
+            solved = solve_components(system, start, known, work=work or AUTO_WORK, time_limit=options["time_limit"])
+            better, bound = solved.suppressed, solved.bound
         else:
             better = improve(system, start, known, work=work or HEURISTIC_WORK)
     except SolverError:
-        return start
+        return start, bound
     if system.cost[better].sum() >= system.cost[start].sum():
-        return start
+        return start, bound
     finding = examine(Pattern(system, better), insiders, **options)
-    return start if len(finding.failing) else better
+    return (start if len(finding.failing) else better), bound
 
 
 def audit(
