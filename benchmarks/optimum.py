@@ -76,8 +76,9 @@ VARIANTS: dict[str, tuple[Callable[..., Drawn], float, int]] = {
     "margins_12_1.0_p15": (partial(margins, mean=12, sigma=1.0), 15.0, 13),
     "margins_20_1.5_p10": (partial(margins, mean=20, sigma=1.5), 10.0, 14),
 }
-HEADINGS = ("variant", "insiders", "primaries", "optimum", "bound", "proven", "optimal s", "heuristic s", "gap", "auto s",
-            "gap")  # fmt: skip
+METHODS = ("heuristic", "auto")
+HEADINGS = ("variant", "insiders", "primaries", "optimum", "bound", "proven", "CPU s")
+HEADINGS += tuple(heading for method in METHODS for heading in (f"{method} CPU s", "gap"))
 
 
 def build(name: str) -> cubes.Cube:
@@ -106,7 +107,7 @@ def line(name: str, insiders: str, limit: float | None) -> tuple[str, ...]:
     best, seconds, said = measure(cube, "optimal", attackers=attackers, time_limit=limit)
     out = [name, insiders, str(primaries), f"{best:,.0f}", f"{float(said['bound']):,.0f}"]
     out += ["yes" if said["proven"] == "True" else f"{float(said['gap']):.1%}", f"{seconds:.1f}"]
-    for method in ("heuristic", "auto"):
+    for method in METHODS:
         value, seconds, _ = measure(cube, method, attackers=attackers)
         out += [f"{seconds:.1f}", f"{value / best - 1:.1%}" if best else "0.0%"]
     return tuple(out)

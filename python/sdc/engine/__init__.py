@@ -6,6 +6,7 @@ Control (2nd ed.) and Fischetti & Salazar-Gonzalez (2001).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from sdc.engine.adjustment import adjust
 from sdc.engine.attackers import OUTSIDER, named_attackers
 from sdc.engine.audit import Progress, examine
 from sdc.engine.controlled_rounding import round_controlled
+from sdc.engine.cutting.attacker import ENTRIES
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
 from sdc.engine.heuristic import suppress_heuristically
@@ -28,9 +30,10 @@ from sdc.engine.system import SECONDARY, STATUS_NAMES, System
 __all__ = ["EngineError", "System", "adjust", "audit", "round_controlled", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
-# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
-HEURISTIC_WORK = 1000
-AUTO_WORK = 1500
+# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on a proof that it is the cheapest,
+# where relations are few: some seconds. With many relations each of them takes longer and settles less.
+HEURISTIC_WORK = 6_000
+AUTO_WORK = 15_000
 # Relative gap that is the rounding of sums of costs.
 PROVEN = 1e-6
 
@@ -60,7 +63,8 @@ def suppress(
         pinning: also ask what insiders pin down with bounds and whole numbers, in blocks of some hundred cells; what
             they compute from the relations is always asked.
         work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
-        time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.
+        time_limit: seconds for the whole call. When it ends before there is a pattern that is proven safe, an
+            EngineError is raised; when it ends later, the best such pattern is returned. Never an unsafe one.
         threads: for independent blocks; None for the machine's cores. The result does not depend on it.
         progress: called with (stage, done, total).
 
@@ -74,8 +78,10 @@ def suppress(
     system = System.from_arrow(cells, relations, cost)
     insiders = named_attackers(system, attackers)
     options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
+    began = time.monotonic()
     pattern, _ = suppress_heuristically(system, insiders, **options)
-    suppressed, bound = _cheaper(system, pattern.suppressed, insiders, method, work, options)
+    deadline = None if time_limit is None else began + time_limit
+    suppressed, bound = _cheaper(system, pattern.suppressed, insiders, method, work, deadline, options)
     status = system.with_suppressed(suppressed).status
     cost = float(system.cost[status == SECONDARY].sum())
     gap = max(cost - bound, 0.0) / cost if cost > 0 else 0.0
@@ -90,31 +96,51 @@ def suppress(
 
 
 def _cheaper(
-    system: System, start: np.ndarray, insiders: tuple[Insiders, ...], method: str, work: int | None, options: dict
+    system: System,
+    start: np.ndarray,
+    insiders: tuple[Insiders, ...],
+    method: str,
+    work: int | None,
+    deadline: float | None,
+    options: dict,
 ) -> tuple[np.ndarray, float]:
     """Mask of a pattern no dearer than the safe pattern `start` and audited like it, and a lower bound on its cost.
 
-    `start` where there is no cheaper one; the bound is 0 where nothing was proven.
+    `start` where there is no cheaper one, or the deadline (time.monotonic) does not leave time to audit it; the bound
+    is 0 where nothing was proven.
     """
     if not (start & ~system.primary).any():
         return start, 0.0
-    bound = 0.0
     known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
+    bound = 0.0
     try:
         if method == "optimal":
-            solved = solve(system, start=start, insiders=known, time_limit=options["time_limit"])
+            solved = solve(system, start=start, insiders=known, time_limit=_left(deadline))
             better, bound = solved.suppressed, solved.bound
         elif method == "auto":
-            solved = solve_components(system, start, known, work=work or AUTO_WORK, time_limit=options["time_limit"])
+            work = _affordable(system, start, AUTO_WORK) if work is None else work
+            solved = solve_components(system, start, known, work=work, time_limit=_left(deadline))
             better, bound = solved.suppressed, solved.bound
         else:
-            better = improve(system, start, known, work=work or HEURISTIC_WORK)
+            better = improve(
+                system, start, known, work=_affordable(system, start, HEURISTIC_WORK) if work is None else work
+            )
     except SolverError:
         return start, bound
     if system.cost[better].sum() >= system.cost[start].sum():
         return start, bound
-    finding = examine(Pattern(system, better), insiders, **options)
+    finding = examine(Pattern(system, better), insiders, **{**options, "time_limit": _left(deadline)})
     return (start if len(finding.failing) else better), bound
+
+
+def _affordable(system: System, suppressed: np.ndarray, work: int) -> int:
+    """The part of `work` that is worth its time in a system whose programs are this large."""
+    return work // (1 + system.m * int(suppressed.sum()) // ENTRIES) ** 2
+
+
+def _left(deadline: float | None) -> float | None:
+    """Seconds until a deadline (time.monotonic), at least 0; None where there is none."""
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 def audit(
