@@ -30,10 +30,13 @@ from sdc.engine.system import SECONDARY, STATUS_NAMES, System
 __all__ = ["EngineError", "System", "adjust", "audit", "round_controlled", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
-# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on a proof that it is the cheapest,
-# where relations are few: some seconds. With many relations each of them takes longer and settles less.
-HEURISTIC_WORK = 6_000
-AUTO_WORK = 15_000
+# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on a proof that it is the cheapest:
+# some, and some more for each cell of a system, up to so many. It is a few seconds where relations are few; where they
+# are many, a program takes longer and settles less, and so fewer are spent.
+HEURISTIC_WORK = 1_000, 1.5
+AUTO_WORK = 1_500, 2.0
+MOST_CELLS = 4_000
+SIZE_POWER = 1.25
 # Relative gap that is the rounding of sums of costs.
 PROVEN = 1e-6
 
@@ -133,9 +136,10 @@ def _cheaper(
     return (start if len(finding.failing) else better), bound
 
 
-def _affordable(system: System, suppressed: np.ndarray, work: int) -> int:
-    """The part of `work` that is worth its time in a system whose programs are this large."""
-    return work // (1 + system.m * int(suppressed.sum()) // ENTRIES) ** 2
+def _affordable(system: System, suppressed: np.ndarray, work: tuple[int, float]) -> int:
+    """How many programs are worth their time in a system of this size."""
+    size = 1 + system.m * int(suppressed.sum()) / ENTRIES
+    return int((work[0] + work[1] * min(system.n, MOST_CELLS)) / size**SIZE_POWER)
 
 
 def _left(deadline: float | None) -> float | None:
