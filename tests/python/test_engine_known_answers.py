@@ -59,6 +59,26 @@ def test_fischetti_salazar_gonzalez_example(method: str) -> None:
     )
 
 
+def test_the_result_says_how_near_the_optimum_it_is() -> None:
+    cube = two_way(PAPER, upl={(1, 2): 8.0}, lpl={(1, 2): 5.0})
+    said = {
+        method: {
+            name.decode(): text.decode()
+            for name, text in suppress(cube.cells, cube.relations, method=method).schema.metadata.items()
+        }
+        for method in ("auto", "optimal", "heuristic")
+    }
+    proven = {"cost": "37.0", "bound": "37.0", "gap": "0.0", "proven": "True"}
+    assert said["auto"] == said["optimal"] == proven
+    assert said["heuristic"] == {"cost": "37.0", "bound": "0.0", "gap": "1.0", "proven": "False"}
+
+
+def test_what_needs_no_secondary_is_proven() -> None:
+    cube = two_way(PAPER)
+    said = suppress(cube.cells, cube.relations, method="heuristic").schema.metadata
+    assert (said[b"cost"], said[b"proven"]) == (b"0.0", b"True")
+
+
 def test_heuristic_is_near_the_optimum_of_the_example() -> None:
     cube = two_way(PAPER, upl={(1, 2): 8.0}, lpl={(1, 2): 5.0})
     pattern = suppress(cube.cells, cube.relations, method="heuristic")

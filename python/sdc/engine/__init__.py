@@ -21,6 +21,7 @@ from sdc.engine.attackers.unions import NAME as UNIONS
 from sdc.engine.audit import Progress, examine
 from sdc.engine.composite import suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
+from sdc.engine.cutting.attacker import ENTRIES
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
 from sdc.engine.explain import MOST_PROGRAMS
@@ -32,14 +33,20 @@ from sdc.engine.needs import V_NOT_EXAMINED, V_SAFE, VERDICTS
 from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, Rules, Statistics
-from sdc.engine.system import STATUS_NAMES, System
+from sdc.engine.system import SECONDARY, STATUS_NAMES, System
 
 __all__ = ["EngineError", "System", "adjust", "audit", "explain", "round_controlled", "suppress"]
 
 METHODS = ("auto", "heuristic", "optimal")
-# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on the proof for a block.
-HEURISTIC_WORK = 1000
-AUTO_WORK = 1500
+# Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on a proof that it is the cheapest:
+# some, and some more for each cell of a system, up to so many. It is a few seconds where relations are few; where they
+# are many, a program takes longer and settles less, and so fewer are spent.
+HEURISTIC_WORK = 1_000, 1.5
+AUTO_WORK = 1_500, 2.0
+MOST_CELLS = 4_000
+SIZE_POWER = 1.25
+# Relative gap that is the rounding of sums of costs.
+PROVEN = 1e-6
 
 
 def suppress(
@@ -74,12 +81,15 @@ def suppress(
         pinning: also ask what insiders pin down with bounds and whole numbers, in blocks of some hundred cells; what
             they compute from the relations is always asked.
         work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
-        time_limit: seconds; when it ends before the pattern is proven an EngineError is raised, never an unsafe result.
+        time_limit: seconds for the whole call. When it ends before there is a pattern that is proven safe, an
+            EngineError is raised; when it ends later, the best such pattern is returned. Never an unsafe one.
         threads: for independent blocks; None for the machine's cores. The result does not depend on it.
         progress: called with (stage, done, total).
 
-    Secondaries in the input are the starting pattern. The result passed its own audit. Raises EngineError, naming the
-    cells, for malformed input and for primaries that no suppression can protect.
+    Secondaries in the input are the starting pattern. The result passed its own audit. Metadata of the schema say how
+    good it is, as text: `cost` of the secondaries; `bound`, below which no safe pattern is (0 where none was sought);
+    `gap`, `(cost - bound) / cost`; and whether the optimum is `proven`. Raises EngineError, naming the cells, for
+    malformed input and for primaries that no suppression can protect.
     """
     if method not in METHODS:
         raise EngineError(f"method: unknown {method!r}; use one of {', '.join(METHODS)}")
@@ -87,19 +97,24 @@ def suppress(
     judge = _judge(cells, system, rules)
     readers = named_readers(judge, attackers)
     deadline = None if time_limit is None else time.monotonic() + time_limit
+    bound = 0.0
 
     def options() -> dict:
-        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        return {"pinning": pinning, "time_limit": left, "threads": threads, "progress": progress}
+        return {"pinning": pinning, "time_limit": _left(deadline), "threads": threads, "progress": progress}
 
     def protect(system: System) -> np.ndarray:
         return suppress_heuristically(system, named_attackers(system, attackers), **options())[0].suppressed
 
     def cheaper(system: System, start: np.ndarray) -> np.ndarray:
-        return _cheaper(system, start, named_attackers(system, attackers), method, work, options())
+        nonlocal bound
+        insiders = named_attackers(system, attackers)
+        better, bound = _cheaper(system, start, insiders, method, work, deadline, options())
+        return better
 
     if UNIONS in [reader.name for reader in readers]:
         suppressed = suppress_with_unions(system, judge, protect, cheaper)
+        # What was proven is about a system with the unions met on the way, and these depend on the pattern.
+        bound = 0.0
     else:
         suppressed = cheaper(system, protect(system))
     counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
@@ -108,13 +123,16 @@ def suppress(
             suppressed = reader.complete(system, suppressed, deadline)
         _check(Pattern(system, suppressed), named_attackers(system, attackers), readers, options())
     status = system.with_suppressed(suppressed).status
+    cost = float(system.cost[status == SECONDARY].sum())
+    gap = max(cost - bound, 0.0) / cost if cost > 0 else 0.0
+    facts = {"cost": cost, "bound": min(bound, cost), "gap": gap, "proven": gap <= PROVEN}
     return pa.table(
         {
             "cell_id": system.cell_id,
             "status": np.array(STATUS_NAMES, dtype=object)[status],
             "reason": pa.array(np.array([None, "primary", "complementary"], dtype=object)[status], pa.string()),
         }
-    )
+    ).replace_schema_metadata({name: str(value) for name, value in facts.items()})
 
 
 def _check(pattern: Pattern, insiders: tuple[Insiders, ...], readers: tuple[Reader, ...], options: dict) -> None:
@@ -139,28 +157,52 @@ def _judge(cells: pa.Table, system: System, rules: Mapping[str, object] | None) 
 
 
 def _cheaper(
-    system: System, start: np.ndarray, insiders: tuple[Insiders, ...], method: str, work: int | None, options: dict
-) -> np.ndarray:
-    """Mask of a pattern no dearer than the safe pattern `start` and audited like it; `start` where there is none."""
+    system: System,
+    start: np.ndarray,
+    insiders: tuple[Insiders, ...],
+    method: str,
+    work: int | None,
+    deadline: float | None,
+    options: dict,
+) -> tuple[np.ndarray, float]:
+    """Mask of a pattern no dearer than the safe pattern `start` and audited like it, and a lower bound on its cost.
+
+    `start` where there is no cheaper one, or the deadline (time.monotonic) does not leave time to audit it; the bound
+    is 0 where nothing was proven.
+    """
     if not (start & ~system.primary).any():
-        return start
+        return start, 0.0
     known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
+    bound = 0.0
     try:
         if method == "optimal":
-            better = solve(system, start=start, insiders=known, time_limit=options["time_limit"]).suppressed
+            solved = solve(system, start=start, insiders=known, time_limit=_left(deadline))
+            better, bound = solved.suppressed, solved.bound
         elif method == "auto":
-            better = solve_components(
-                system, start, known, work=work or AUTO_WORK, time_limit=options["time_limit"]
-            ).suppressed
+            work = _affordable(system, start, AUTO_WORK) if work is None else work
+            solved = solve_components(system, start, known, work=work, time_limit=_left(deadline))
+            better, bound = solved.suppressed, solved.bound
         else:
-            better = improve(system, start, known, work=work or HEURISTIC_WORK)
+            work = _affordable(system, start, HEURISTIC_WORK) if work is None else work
+            better = improve(system, start, known, work=work)
     except (SolverError, EngineError):
         # `start` has passed its audit: a search for something cheaper that comes to nothing does not undo that
-        return start
+        return start, bound
     if system.cost[better].sum() >= system.cost[start].sum():
-        return start
-    finding = examine(Pattern(system, better), insiders, **options)
-    return start if len(finding.failing) else better
+        return start, bound
+    finding = examine(Pattern(system, better), insiders, **{**options, "time_limit": _left(deadline)})
+    return (start if len(finding.failing) else better), bound
+
+
+def _affordable(system: System, suppressed: np.ndarray, work: tuple[int, float]) -> int:
+    """How many programs are worth their time in a system of this size."""
+    size = 1 + system.m * int(suppressed.sum()) / ENTRIES
+    return int((work[0] + work[1] * min(system.n, MOST_CELLS)) / size**SIZE_POWER)
+
+
+def _left(deadline: float | None) -> float | None:
+    """Seconds until a deadline (time.monotonic), at least 0; None where there is none."""
+    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 def audit(

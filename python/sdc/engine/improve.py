@@ -72,6 +72,9 @@ def improve(
         ]
         block = replace(block, primary=kept, targets=looked_after[0], secondary_targets=looked_after[1])
         search = Search(block, work=max(work, 0) // (len(blocks) - number))
+        if not failing.any() and np.array_equal(kept, proofs.block.primary):
+            # The same question: what was proven of the start is not proven again, nor counted again.
+            search.take_over(proofs)
         try:
             search.run(start)
         except (SolverError, incumbent.Unprotectable):

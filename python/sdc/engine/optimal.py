@@ -51,6 +51,8 @@ MASTER_WORK, NODE_WORK = 5, 5
 PROMISING, SMALL_ROUNDS, SMALL_NODES = 150, 25, 100
 # Integer programs stop at this gap until one of their optima is safe.
 FIRST_GAP = 0.01
+# So many integer programs are tried before dives.
+FIRST_PROGRAMS = 3
 # The linear phase ends when this many rounds together raised the bound by less than this part.
 STALL_ROUNDS = 10
 STALL_GAIN = 1e-3
@@ -95,8 +97,8 @@ def solve(
         progress: called with a line of text about every integer program.
         insiders: for each insider the positions in `system` of the cells whose values he knows. No primary that
             he does not know may be exact to him.
-        work: linear programs after which to stop, for each block (of the size of an attacker's in a two-way table;
-            larger ones count for more); None: no such limit.
+        work: linear programs after which to stop, shared among the blocks (of the size of an attacker's in a two-way
+            table; larger ones count for more); None: no such limit.
         largest: blocks of more cells stay as `start`, which must be safe, has them; None: no such limit.
 
     Zero-valued and frozen cells are never chosen. Primaries without levels are kept from exact disclosure: a
@@ -129,7 +131,8 @@ def solve(
         left = deadline - time.monotonic()
         # What earlier blocks did not use is shared by later ones.
         until = time.monotonic() + left / (len(blocks) - number) if np.isfinite(left) else np.inf
-        search = Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}", work)
+        share = None if work is None else max(work, 0) // (len(blocks) - number)
+        search = Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}", share)
         try:
             search.run(None if start is None else np.asarray(start, bool)[block.cells])
         except primal.Unprotectable as error:
@@ -139,6 +142,7 @@ def solve(
             # What was found before is verified and stays; a block without a safe pattern must not pass for solved.
             if search.best is None:
                 raise
+        work = None if work is None else work - search.worked
         suppressed[block.cells[search.best]] = True
         cost += search.best_cost
         bound += search.bound
@@ -178,6 +182,8 @@ class Search:
         self.attacks = 0
         self.master = Master(block)
         self.proofs = Proofs(block, block.primary)
+        # Work of the proofs that is not this search's.
+        self.before = 0
         self.carrier = primal.Carrier(block)
         self.whole = bool(np.all(block.cost == np.round(block.cost)))
         self.best: np.ndarray | None = None
@@ -186,6 +192,10 @@ class Search:
         self.targets = list(block.targets)
         self.rest = [0] * len(self.targets)
         self.rounds = 0
+
+    def take_over(self, proofs: Proofs) -> None:
+        """Go on with what is known of the same targets."""
+        self.proofs, self.before = proofs, proofs.work
 
     @property
     def cutoff(self) -> float:
@@ -231,6 +241,9 @@ class Search:
         self.report("promising")
         self.relax(DIVE_UNTIL, rounding=True)
         self.report("rounded again")
+        # Where it is easy this ends it; where it is not, dives find the inequalities that are missing sooner.
+        self.integer(FIRST_PROGRAMS)
+        self.report("first integer programs")
         if not self.proven and not self.late():
             dive(
                 self.master,
@@ -265,6 +278,8 @@ class Search:
                 return
             among |= self.best[self.master.free]
             rows = list(self.master.pool.values())
+            if self.work is not None and NODE_WORK * self.master.least_nodes(rows) > self.work - self.worked:
+                return
             pattern, lower = self.master.solve_integer(rows, FIRST_GAP, self.deadline, SMALL_NODES, among)
             known = len(self.master.pool)
             if pattern is None or lower >= self.cutoff:
@@ -273,16 +288,22 @@ class Search:
             if len(self.master.pool) == known:
                 return
 
-    def integer(self) -> None:
-        """Integer phase: attack whole optima of the master until one holds or none beats the best known."""
+    def integer(self, programs: int | None = None) -> None:
+        """Integer phase: attack whole optima of the master until one holds or none beats the best known.
+
+        At most so many `programs`. Those too large for the work that is left are not begun.
+        """
+        last = np.inf if programs is None else self.rounds + programs
         gap = FIRST_GAP
         # Most inequalities never bind near the optimum but slow the integer solver down: they join when
         # violated.
         rows = {row.key: row for row in self.master.nearly_tight(TIGHT)}
-        while not self.proven and not self.late():
-            self.rounds += 1
-            nodes = None if self.work is None else max(1, (self.work - self.worked) // NODE_WORK)
+        while not self.proven and not self.late() and self.rounds < last:
             known_rows = list(rows.values())
+            nodes = None if self.work is None else (self.work - self.worked) // NODE_WORK
+            if nodes is not None and nodes < self.master.least_nodes(known_rows):
+                return
+            self.rounds += 1
             pattern, lower = self.master.solve_integer(known_rows, max(gap, self.gap), self.deadline, nodes)
             if np.isfinite(lower) or pattern is None:
                 self.lower = max(self.lower, min(lower, self.cutoff))
@@ -343,7 +364,7 @@ class Search:
     def worked(self) -> int:
         """Work done so far, in attackers' linear programs."""
         master = MASTER_WORK * self.master.programs + NODE_WORK * self.master.nodes
-        return self.attacks + self.proofs.work + self.carrier.work + master
+        return self.attacks + self.proofs.work - self.before + self.carrier.work + master
 
     def report(self, text: str) -> None:
         """Tell the caller where the search is."""

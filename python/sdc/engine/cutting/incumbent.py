@@ -12,6 +12,7 @@ from sdc.engine.cutting import solver
 from sdc.engine.cutting.attacker import ENTRIES, TOLERANCE, UNLIMITED, Attacker
 from sdc.engine.cutting.block import Block, Kind, Target
 from sdc.engine.cutting.proofs import Proofs
+from sdc.engine.cutting.spaces import Spaces
 
 # Rounds of slope scaling: the linear price of a cell becomes its cost per unit of what it carried in the last
 # round.
@@ -167,7 +168,12 @@ def clean(proofs: Proofs, late: Callable[[], bool] = lambda: False) -> None:
     """Publish secondaries of a safe pattern again, dearest first, as long as every primary stays protected."""
     block = proofs.block
     candidates = np.flatnonzero(proofs.pattern & ~block.primary)
+    # Most refusals follow from the relations, which is told without a program.
+    spaces = Spaces.of(block, proofs.pattern) if len(candidates) else None
     for cell in candidates[np.argsort(-block.cost[candidates], kind="stable")]:
         if late():
             break
-        proofs.publish(int(cell))
+        if spaces is not None and spaces.opens(int(cell)):
+            continue
+        if proofs.publish(int(cell)) and spaces is not None:
+            spaces.publish(int(cell))

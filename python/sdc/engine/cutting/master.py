@@ -19,6 +19,8 @@ COMPACT_AT = 0.25
 ZERO = 1e-9
 # A whole solution that misses a row by this much violates it; less is the integer solver's own tolerance.
 VIOLATED = 1e-5
+# An integer program counts for at least so many entries of its matrix as one node.
+ENTRIES_A_NODE = 50
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,10 @@ class Master:
         wrong = matrix @ pattern[self.free].astype(float) < bounds - VIOLATED
         return [row for row, bad in zip(self.pool.values(), wrong, strict=True) if bad]
 
+    def least_nodes(self, rows: list[Row]) -> int:
+        """What the integer program of these rows counts for at least: its root is most of the effort."""
+        return 1 + sum(len(row.columns) for row in rows) // ENTRIES_A_NODE
+
     def solve_integer(
         self, rows: list[Row], gap: float, deadline: float, nodes: int | None = None, among: np.ndarray | None = None
     ) -> tuple[np.ndarray | None, float]:
@@ -218,7 +224,7 @@ class Master:
 
         At most so many `nodes` are visited; `among` [f] masks the cells that may be chosen (the bound then holds for
         these only). Returns the best pattern [n] found (None: none, or none within the limits) and a lower bound
-        (infinite: infeasible). `nodes` counts the nodes visited so far.
+        (infinite: infeasible). `nodes` counts the nodes visited so far, and roots by their size.
         """
         open_ = np.flatnonzero(~self.fixed if among is None else among & ~self.fixed)
         matrix, bounds = self.matrix(rows)
@@ -238,7 +244,7 @@ class Master:
         )
         highs.run()
         status, info = highs.getModelStatus(), highs.getInfo()
-        self.nodes += max(1, int(info.mip_node_count))
+        self.nodes += max(self.least_nodes(rows), int(info.mip_node_count))
         if status == solver.INFEASIBLE:
             return None, np.inf
         if info.primal_solution_status != int(highspy.SolutionStatus.kSolutionStatusFeasible):
