@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from sdc import engine
 from sdc.engine import audit, suppress
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError
+from sdc.engine.optimal import solve
 
 
 def two_way(values: list[list[int]], **levels: dict[tuple[int, int], float]) -> cubes.Cube:
@@ -71,6 +73,36 @@ def test_the_result_says_how_near_the_optimum_it_is() -> None:
     proven = {"cost": "37.0", "bound": "37.0", "gap": "0.0", "proven": "True"}
     assert said["auto"] == said["optimal"] == proven
     assert said["heuristic"] == {"cost": "37.0", "bound": "0.0", "gap": "1.0", "proven": "False"}
+
+
+def test_a_search_that_is_cut_off_leaves_time_for_the_audit_of_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that spends all its time still hands over a cheaper pattern, which is audited and returned."""
+    cube = cubes.magnitude_cube([cubes.flat(12)] * 2, *cubes.contributions(np.random.default_rng(2), (12, 12), 1500))
+
+    def slow(*arguments: object, time_limit: float, **options: object) -> object:
+        found = solve(*arguments, **options)
+        time.sleep(time_limit)
+        return found
+
+    plain = suppress(cube.cells, cube.relations, method="heuristic", work=1, attackers=["outsider"]).schema.metadata
+    monkeypatch.setattr("sdc.engine.solve", slow)
+    asked = {"method": "optimal", "time_limit": 3.0, "attackers": ["outsider"]}
+    cut_off = suppress(cube.cells, cube.relations, **asked).schema.metadata
+    assert float(cut_off[b"cost"]) < float(plain[b"cost"])
+
+
+def test_who_knows_one_of_several_own_cells_gives_no_bound() -> None:
+    cube = cubes.count_cube([cubes.flat(6)] * 2, np.random.default_rng(9).poisson(6, (6, 6)), threshold=4)
+    cells = cube.cells.set_column(
+        cube.cells.column_names.index("contributor"),
+        "contributor",
+        pa.array([7 if status == "primary" else None for status in cube.cells["status"].to_pylist()], pa.int64()),
+    )
+    for method in ("auto", "optimal"):
+        pattern = suppress(cells, cube.relations, method=method, attackers=["singletons"])
+        assert pattern.schema.metadata[b"bound"] == b"0.0"
+        again = audit(checks.with_pattern(cells, pattern), cube.relations, attackers=["singletons"])
+        assert set(again["verdict"].to_pylist()) == {"safe"}
 
 
 def test_what_needs_no_secondary_is_proven() -> None:
