@@ -45,6 +45,8 @@ HEURISTIC_WORK = 1_000, 1.5
 AUTO_WORK = 1_500, 2.0
 MOST_CELLS = 4_000
 SIZE_POWER = 1.25
+# Less than this does not lead anywhere.
+LEAST_WORK = 400
 # Part of the time left that the search for a cheaper pattern may take; the rest is for its audit.
 SEARCH_SHARE = 0.8
 # Relative gap that is the rounding of sums of costs.
@@ -174,6 +176,10 @@ def _cheaper(
     """
     if not (start & ~system.primary).any():
         return start, 0.0
+    if work is None and method != "optimal":
+        work = _affordable(system, start, AUTO_WORK if method == "auto" else HEURISTIC_WORK)
+        if work < LEAST_WORK:
+            return start, 0.0
     known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
     # Who knows one cell of several of his own is kept from all others there, which is more than the audit asks: no
     # bound follows, and a safe pattern may look unsafe.
@@ -186,11 +192,9 @@ def _cheaper(
             solved = solve(system, start=start, insiders=known, time_limit=limit)
             better, bound = solved.suppressed, solved.bound if same else 0.0
         elif method == "auto" and same:
-            work = _affordable(system, start, AUTO_WORK) if work is None else work
             solved = solve_components(system, start, known, work=work, time_limit=limit)
             better, bound = solved.suppressed, solved.bound
         else:
-            work = _affordable(system, start, HEURISTIC_WORK) if work is None else work
             better = improve(system, start, known, work=work)
     except (SolverError, EngineError):
         # `start` has passed its audit: a search for something cheaper that comes to nothing does not undo that

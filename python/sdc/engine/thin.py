@@ -22,42 +22,66 @@ from sdc.engine.view import View, gather
 
 # Secondaries looked at in one go, which bounds the memory.
 TOGETHER = 2000
+# Orders tried where there are at most so many columns; costs are changed by up to this part for those after the first.
+ORDERS = 6
+SMALL = 2000
+SPREAD = 0.5
+# Of more columns that could be published only the dearest are judged.
+JUDGED = 5000
 
 
 def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray:
     """Secondaries that can be published together; those that follow exactly are among them.
 
-    The pattern's space must have a basis.
+    The pattern's space must have a basis. In small systems several orders are tried, dearest first and near to it.
     """
     system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
     inside = pattern.suppressed & (view.column >= 0)
     exact = np.flatnonzero(pattern.suppressed & ~system.primary & (view.column < 0))
-    solutions = Solutions(basis)
     has_primary = np.zeros(view.columns, dtype=bool)
     has_primary[view.column[inside & system.primary]] = True
-    kind = kinds(solutions.rows)
+    rows = basis.project(3)
+    kind = kinds(rows)
     needed = np.zeros(int(kind.max(initial=-1)) + 2, dtype=bool)
     needed[kind[has_primary]] = True
     needed[-1] = False
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
     foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
     free = np.flatnonzero(~has_primary & ~needed[kind])
+    free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
-    free = free[~_open_at_once(basis, solutions.rows, free, foreign)] if foreign else free
+    free = free[~_open_at_once(basis, rows, free, foreign)] if foreign else free
     # As bytes, which are quick to look up one by one.
     concerned = tuple(
         np.logical_or.reduce(masks).tobytes() for masks in zip(*(side.concerned for side in foreign), strict=True)
     )
+    best: list[int] = []
+    for turn in range(ORDERS if view.columns <= SMALL else 1):
+        dear = cost[free]
+        if turn > 0:
+            dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
+        gone = _published(Solutions(basis), free[np.lexsort((free, -dear))].tolist(), has_primary, foreign, concerned)
+        if not best or cost[gone].sum() > cost[best].sum():
+            best = gone
+    return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
+
+
+def _published(
+    solutions: Solutions,
+    order: list[int],
+    has_primary: np.ndarray,
+    foreign: list[_Foreign],
+    concerned: tuple[bytes, bytes],
+) -> list[int]:
+    """Columns that are published when they are judged in this order, each by what those before it have left."""
     gone = []
-    for column in free[np.lexsort((free, -cost[free]))].tolist():
-        if solutions.zero(column):
-            gone.append(column)
-            continue
-        if solutions.exposes(column, has_primary) or (foreign and _opens(solutions, column, foreign, concerned)):
-            continue
-        solutions.publish(column)
+    for column in order:
+        if not solutions.zero(column):
+            if solutions.exposes(column, has_primary) or (foreign and _opens(solutions, column, foreign, concerned)):
+                continue
+            solutions.publish(column)
         gone.append(column)
-    return np.concatenate((exact, view.members(np.array(gone, dtype=np.int64))[0]))
+    return gone
 
 
 class Solutions:

@@ -233,7 +233,7 @@ def test_a_cell_in_no_relation_is_bounded_by_prior_knowledge_only() -> None:
     )
     cells = pa.table({"cell_id": [1], "value": [2.0], "status": ["primary"], "integer": [True], "upper": [2.0]})
     assert audit(cells, nothing).to_pylist() == [
-        {"cell_id": 1, "lower": 0.0, "upper": 2.0, "verdict": "safe", "attacker": None}
+        {"cell_id": 1, "lower": 0.0, "upper": 2.0, "verdict": "safe", "attacker": None, "members": None}
     ]
 
 
