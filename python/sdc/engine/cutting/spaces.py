@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sdc.engine import elimination
 from sdc.engine.cutting.block import Block
+from sdc.engine.elimination import PRIME
 
-PRIME = (1 << 31) - 1
 # Numbers in all spaces together, and suppressed cells: beyond these it would take longer than the programs it saves.
 LARGEST, CELLS = 4_000_000, 1_500
 
@@ -33,9 +34,12 @@ class Spaces:
         cells = np.flatnonzero(pattern)
         if len(cells) > CELLS:
             return None
-        basis = _null_space(block.A[:, cells].toarray())
-        if basis is None or basis.size * (1 + len(block.insiders)) > LARGEST:
+        matrix = block.A[:, cells].tocsr()
+        # Coefficients that are no whole numbers are left to the programs.
+        found = elimination.basis(matrix) if (matrix.data == np.round(matrix.data)).all() else None
+        if found is None or np.prod(found.vectors.shape) * (1 + len(block.insiders)) > LARGEST:
             return None
+        basis = found.vectors.toarray() % PRIME
         position = np.full(block.n, -1)
         position[cells] = np.arange(len(cells))
         harmed = np.unique([target.cell for target in block.targets]).astype(np.int64)
@@ -94,15 +98,3 @@ def _kernel(space: np.ndarray, image: np.ndarray) -> np.ndarray:
     part = np.ix_(moved, others)
     out[part] = (out[part] - space[moved, pivot, None] * factor) % PRIME
     return np.delete(out, pivot, axis=1)
-
-
-def _null_space(matrix: np.ndarray) -> np.ndarray | None:
-    """A basis [columns, dimension] of the solutions modulo PRIME; None where coefficients are not whole numbers."""
-    if (matrix != np.round(matrix)).any() or np.abs(matrix).max(initial=0.0) >= PRIME:
-        return None
-    space = np.eye(matrix.shape[1], dtype=np.int64)
-    # Relation after relation: what it leaves of the space so far.
-    for row in matrix.astype(np.int64) % PRIME:
-        at = np.flatnonzero(row)
-        space = _kernel(space, (space[at] * row[at, None] % PRIME).sum(axis=0) % PRIME)
-    return space
