@@ -47,13 +47,13 @@ def suppress_with_unions(
             start = protect(joint)[: system.n]
         except EngineError as error:
             raise _in_members(error, system, unions) from None
-        found = unions.and_new(unsafe_unions(system, start, judge))
+        found = unions.and_new(unsafe_unions(system, start, judge)[0])
         if len(found) > len(unions):
             unions = found
             continue
         best, tried = start, tried + 1
         better = cheaper(joint, np.append(start, np.ones(len(unions), dtype=bool)))[: system.n]
-        found = unions.and_new(unsafe_unions(system, better, judge))
+        found = unions.and_new(unsafe_unions(system, better, judge)[0])
         if len(found) == len(unions):
             return better
         if tried == IMPROVED:
@@ -107,7 +107,7 @@ def _settled(pattern: Pattern, judge: Judge) -> Unions:
     unions = Unions.none(system.n)
     for _ in range(ROUNDS):
         local_fixpoint(pattern)
-        found = unsafe_unions(system, pattern.suppressed, judge)
+        found, _ = unsafe_unions(system, pattern.suppressed, judge)
         unions = unions.and_new(found)
         plain = found.member[np.flatnonzero(found.level == 0.0)]
         # A relation gives a union away if its suppressed cells are the union's.

@@ -151,9 +151,6 @@ class Judge:
         # A contributor that is not listed holds no more than the least that is, and no more than what is left.
         rest = np.maximum(at.size - known, 0.0)
         self.unlisted = np.where(at.contributors > length, np.minimum(least, rest), 0.0)
-        # The worst case of a cell in a larger set, rule by rule: sensitivities are subadditive (Cox 1981).
-        alone = np.arange(len(length)), np.arange(len(length))
-        self.sensitivity = [self._sensitivity(row, *alone, len(length)) for row in rules.concentration]
 
     def levels(self, owner: np.ndarray, cell: np.ndarray, sets: int) -> np.ndarray:
         """Protection level of each of `sets` sets of cells, float64[sets]; -1 where it is safe.
@@ -165,7 +162,7 @@ class Judge:
         out[(few > 0) & (few < self.rules.threshold)] = 0.0
         size = np.bincount(owner, weights=self.statistics.size[cell], minlength=sets)
         for row in self.rules.concentration:
-            short = self._sensitivity(row, owner, cell, sets)
+            short = self.sensitivity_of(row, owner, cell, sets)
             unsafe = (few > 0) & (short > ROUNDING * np.maximum(1.0, size))
             out = np.where(unsafe, np.maximum(out, short), out)
         return out
@@ -195,12 +192,20 @@ class Judge:
         )
         amount = np.bincount(number, weights=at.amount[entry], minlength=len(pair))
         where_listed = np.bincount(number, weights=self.unlisted[cell[position]], minlength=len(pair))
-        return _Listed(pair // people, amount, where_listed, at.waived[entry][first])
+        return _Listed(pair // people, pair % people, amount, where_listed, at.waived[entry][first])
 
-    def _sensitivity(
-        self, row: tuple[float, float, float, int], owner: np.ndarray, cell: np.ndarray, sets: int
+    def sensitivity_of(
+        self,
+        row: tuple[float, float, float, int],
+        owner: np.ndarray,
+        cell: np.ndarray,
+        sets: int,
+        of: np.ndarray | None = None,
     ) -> np.ndarray:
-        """`target * x1 + others * (x2 + ...) + size * X` of each set, at its worst; -inf for sets without a target."""
+        """`target * x1 + others * (x2 + ...) + size * X` of each set, at its worst; -inf for sets without a target.
+
+        The target is the contributor `of` [sets] where that is listed in the set, else the largest that is one.
+        """
         target, others, whole, coalition = row
         listed = self._merged(owner, cell)
         spare = np.bincount(owner, weights=self.unlisted[cell], minlength=sets)
@@ -209,7 +214,10 @@ class Judge:
         of_set = np.concatenate((listed.of_set, hidden))
         amount = np.concatenate((listed.amount + spare[listed.of_set] - listed.where_listed, spare[hidden]))
         waived = np.concatenate((listed.waived, np.zeros(len(hidden), dtype=bool)))
-        order = np.lexsort((-amount, waived, of_set))
+        named = np.zeros(len(of_set), dtype=bool)
+        if of is not None:
+            named[: len(listed.who)] = listed.who == of[listed.of_set]
+        order = np.lexsort((-amount, waived, ~named, of_set))
         lead = order[np.unique(of_set[order], return_index=True)[1]]
         lead = lead[~waived[lead]]
         largest = np.full(sets, -np.inf)
@@ -232,6 +240,7 @@ class _Listed:
     """Pairs of a set and a contributor listed in it: amount there, and what it may hold more where it is listed."""
 
     of_set: np.ndarray
+    who: np.ndarray
     amount: np.ndarray
     where_listed: np.ndarray
     waived: np.ndarray

@@ -1,20 +1,19 @@
 """Unions: sums of suppressed cells that a reader computes, and that fail the primary rules themselves.
 
 A reader who subtracts the published children from a published total knows the sum of the suppressed ones: a cell of
-its own, that must pass the rules like any other (Handbook on Statistical Disclosure Control, 2nd ed., ch. 4; Cox 1981
-for the rules' subadditivity: sets made of safe ones are safe, so that only small sums matter).
+its own, that must pass the rules like any other (Handbook on Statistical Disclosure Control, 2nd ed., ch. 4).
 
-Examined are, among the sums with coefficients of one that follow from the relations:
+Examined is every sum with coefficients of one that follows from the relations, through however many of them. The
+search (`sums`) looks at minimal ones only, for any that fails contains a minimal one that does; and it grows sets of
+cells only as long as they can still fail:
 
-- in each relation, the suppressed cells of one side where all of the other are published;
-- what these become when suppressed cells are replaced by their suppressed parts, up to DEPTH times over, as long as
-  the result can fail a rule;
-- every sum of two cells, through however many relations;
-- under a threshold, every sum of three or four cells with fewer contributors, counted apart, than the threshold,
-  unless there are more than PAIRS pairs to be made of such cells.
+- under a threshold, as long as a set has fewer contributors: a larger one never has fewer;
+- under the rules of concentration, as long as the sensitivity of the set for one target (`x1` of the rule), and that
+  of all further cells where it is positive, add up to something: sensitivities are subadditive (Cox 1981), and
+  positive only where the target is.
 
-Other sums are not looked into: longer ones that only follow by adding and subtracting many relations, and differences
-and multiples of cells, which are no sets of contributors.
+What WORK leaves out is not examined, and the audit says so of the cells that can be in such a sum. Differences and
+multiples of cells are not looked into: they are no sets of contributors.
 """
 
 from __future__ import annotations
@@ -27,22 +26,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine.attackers.reader import Leak
-from sdc.engine.elimination import PRIME, residues
 from sdc.engine.errors import EngineError
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, gather_lists
+from sdc.engine.sums import DEAD, Entries, Found, cancelling, reduced
 from sdc.engine.system import System
 from sdc.engine.view import Space
 
 NAME = "unions"
-DEPTH = 4
-# Most sums taken on to the next replacement, those nearest to failing first.
-BREADTH = 100_000
-# Most pairs of cells from which sums of three and four are made.
-PAIRS = 5_000_000
-# Most sums of two cells out of one class of cells that move alike.
-ALIKE = 1_000_000
+# Sets of cells that may be tried, for the threshold and for each rule of concentration: a minute, about.
+WORK = 20_000_000
+# Targets whose cells can add up to sensitivities of one order of magnitude are examined together.
+MAGNITUDE = 4.0
 
 
 @dataclass(frozen=True)
@@ -72,191 +68,166 @@ class Unions:
         return Unions(both[first], level[first])
 
 
-def unsafe_unions(system: System, suppressed: np.ndarray, judge: Judge) -> Unions:
-    """Computable sums of two and more suppressed cells that fail the rules, in an order that depends on the cells only.
+def unsafe_unions(
+    system: System, suppressed: np.ndarray, judge: Judge, deadline: float | None = None
+) -> tuple[Unions, np.ndarray]:
+    """Minimal computable sums of two and more suppressed cells that fail the rules, and a mask [n] of cells that may
+    be in others: those of which not all sums were examined.
 
     Cells that are computed by themselves are nobody's union. Raises EngineError where elimination ran out of work.
     """
-    hidden = system.A @ sp.diags(suppressed.astype(float), format="csr")
-    hidden.eliminate_zeros()
-    found = [_of_relations(hidden)]
-    parts = _Parts(hidden)
-    hope = _Hope(judge, parts)
-    for _ in range(DEPTH):
-        found.append(parts.replaced(hope.best(found[-1])))
-    found.append(_small_sums(system, suppressed, judge))
+    space = Space.of(system, suppressed)
+    if space.basis is None:
+        raise EngineError("unions: the relations are too entangled for exact elimination; nothing was examined")
+    entries = Entries(space.view, space.basis, suppressed)
+    found, unexamined = [], np.zeros(system.n, dtype=bool)
+    searches = [_below_threshold] if judge.rules.threshold > 1 else []
+    searches += [_Concentrated(entries, judge, rule).search for rule in range(len(judge.rules.concentration))]
+    for search in searches:
+        sets, left = search(entries, judge, deadline)
+        found += [_matrix(entries.cells[each], system.n) for each in sets]
+        unexamined[entries.cells[left]] = True
+    if not found:
+        return Unions.none(system.n), unexamined
     member = sp.vstack(found, format="csr")
     member = member[_distinct(member)]
     owner = np.repeat(np.arange(member.shape[0]), np.diff(member.indptr))
     level = judge.levels(owner, member.indices, member.shape[0])
     unsafe = np.flatnonzero(level >= 0)
-    return Unions(member[unsafe], level[unsafe])
+    return Unions(member[unsafe], level[unsafe]), unexamined
 
 
-def _of_relations(hidden: sp.csr_matrix) -> sp.csr_matrix:
-    """Sums in single relations: those whose suppressed cells all have the same coefficient, two cells or more."""
-    count = np.diff(hidden.indptr)
-    rows = np.flatnonzero(count >= 2)
-    first = np.zeros(hidden.shape[0])
-    first[rows] = hidden.data[hidden.indptr[rows]]
-    equal = hidden.data == np.repeat(first, count)
-    same = np.bincount(np.repeat(np.arange(hidden.shape[0]), count), weights=equal, minlength=hidden.shape[0]) == count
-    out = hidden[rows[same[rows]]]
-    out.data[:] = 1.0
-    out.sort_indices()
-    return out
+def _below_threshold(entries: Entries, judge: Judge, deadline: float | None) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sums with fewer contributors than the threshold: (sets, cells of which not all were tried), as positions."""
+    least, number = judge.rules.threshold, judge.statistics.contributors[entries.cells]
+    starts = np.flatnonzero(reduced(entries.rows, number < least))
+    # Each set grows from its largest cell, by smaller ones.
+    starts = starts[np.argsort(-number[starts], kind="stable")]
+    rank = np.full(len(number), -1)
+    rank[starts] = np.arange(len(starts))
+    larger = np.searchsorted(-number[starts], -np.arange(least))
+
+    def grow(sets: np.ndarray, start: np.ndarray) -> np.ndarray:
+        owner = np.repeat(np.arange(len(sets)), sets.shape[1])
+        few = judge.fewest(owner, entries.cells[sets].ravel(), len(sets))
+        floor = start
+        if not judge.statistics.listed:
+            # Contributors add up, but for one who is alone in several cells.
+            floor = np.maximum(floor, larger[np.clip(least - 1 - few, 1, least - 1)] - 1)
+        return np.where(few < least, floor, DEAD)
+
+    found = cancelling(entries, rank, starts, grow, WORK, deadline)
+    first = np.full(int(entries.part.max(initial=-1)) + 1, len(starts))
+    np.minimum.at(first, entries.part[starts[found.unfinished]], found.unfinished)
+    return found.sets, starts[np.arange(len(starts)) >= first[entries.part[starts]]]
 
 
-class _Parts:
-    """For suppressed cells the ways to replace them by suppressed parts of theirs (and published ones)."""
+class _Concentrated:
+    """Sums that fail one rule of concentration, target by target.
 
-    def __init__(self, hidden: sp.csr_matrix) -> None:
-        n = hidden.shape[1]
-        count = np.diff(hidden.indptr)
-        relation = np.repeat(np.arange(hidden.shape[0]), count)
-        positive = np.bincount(relation, weights=hidden.data > 0, minlength=hidden.shape[0])
-        most, least = np.zeros(hidden.shape[0]), np.full(hidden.shape[0], np.inf)
-        np.maximum.at(most, relation, np.abs(hidden.data))
-        np.minimum.at(least, relation, np.abs(hidden.data))
-        # The whole is alone on its side of the relation, and all coefficients are of one size.
-        alone = np.where(hidden.data > 0, positive[relation] == 1, (count - positive)[relation] == 1)
-        way = np.flatnonzero(alone & (count[relation] >= 2) & (most == least)[relation])
-        way = way[np.argsort(hidden.indices[way], kind="stable")]
-        self.whole = hidden.indices[way]
-        self.start = np.searchsorted(self.whole, np.arange(n + 1))
-        # A way as a change of a sum: minus the whole, plus the parts.
-        sign = -np.sign(hidden.data[way])
-        self.change = sp.diags(sign, format="csr") @ hidden[relation[way]] if len(way) else sp.csr_matrix((0, n))
-        self.change.data = np.sign(self.change.data)
-
-    def replaced(self, sums: sp.csr_matrix) -> sp.csr_matrix:
-        """The sums with one of their cells replaced, in all ways that lead to sums with coefficients of one."""
-        owner = np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))
-        position, way = gather_lists(self.start, sums.indices)
-        out = (sums[owner[position]] + self.change[way]).tocsr()
-        out.eliminate_zeros()
-        out.sort_indices()
-        count = np.diff(out.indptr)
-        row = np.repeat(np.arange(out.shape[0]), count)
-        once = np.bincount(row, weights=out.data == 1.0, minlength=out.shape[0]) == count
-        out = out[np.flatnonzero(once & (count >= 2))]
-        return out[_distinct(out)]
-
-
-class _Hope:
-    """How near to failing a sum can come when its cells are replaced by parts: bounds cell by cell, added up.
-
-    Replacing never adds contributors; sensitivities of sets are at most the sums of those of their parts.
+    A target is a contributor that is listed in a cell, or -1 for whoever may be in it unlisted. `gain` is a cell's
+    sensitivity for a target listed there (`pair`, ascending, is the target and the cell as one number), `other` a
+    cell's for a target that is not. The sensitivity of a set for a target is at most the sum of those of its cells.
     """
 
-    def __init__(self, judge: Judge, parts: _Parts) -> None:
-        at = judge.statistics
-        self.threshold, self.listed = judge.rules.threshold, at.listed
-        # Sole contributors of different cells may be one and the same.
-        self.contributors = np.where(at.contributors > 1, at.contributors, 0).astype(float)
-        self.sensitivity = [np.maximum(row, -1e300) for row in judge.sensitivity]
-        inside = parts.change.copy()
-        inside.data = np.maximum(inside.data, 0.0)
-        for _ in range(DEPTH):
-            if self.listed:
-                entry = np.repeat(np.arange(inside.shape[0]), np.diff(inside.indptr))
-                fewest = np.zeros(inside.shape[0])
-                np.maximum.at(fewest, entry, self.contributors[inside.indices] * (inside.data > 0))
-            else:
-                fewest = inside @ self.contributors
-            np.minimum.at(self.contributors, parts.whole, fewest)
-            for row in self.sensitivity:
-                np.maximum.at(row, parts.whole, inside @ row)
+    def __init__(self, entries: Entries, judge: Judge, rule: int) -> None:
+        at, cells = judge.statistics, entries.cells
+        self.judge, self.row, self.cells = judge, judge.rules.concentration[rule], cells
+        target, others, whole, coalition = self.row
+        position, entry = gather_lists(at.start, cells)
+        amount, unlisted, size = at.amount[entry], judge.unlisted[cells], at.size[cells]
+        order = np.lexsort((-amount, position))
+        position, entry, amount = position[order], entry[order], amount[order]
+        listed = np.bincount(position, minlength=len(cells))
+        place = np.arange(len(position)) - (np.cumsum(listed) - listed)[position]
 
-    def best(self, sums: sp.csr_matrix) -> sp.csr_matrix:
-        """The sums that may fail a rule when replaced, at most BREADTH."""
-        if sums.shape[0] == 0:
-            return sums
-        if self.listed:
-            few = np.maximum.reduceat(self.contributors[sums.indices], sums.indptr[:-1])
-        else:
-            few = sums @ self.contributors
-        short = few - self.threshold
-        for row in self.sensitivity:
-            short = np.minimum(short, -(sums @ row))
-        kept = np.flatnonzero(short < 0)
-        if len(kept) > BREADTH:
-            kept = np.sort(kept[np.argsort(short[kept], kind="stable")[:BREADTH]])
-        return sums[kept]
+        def largest(most: int) -> np.ndarray:
+            """What the `most` largest contributors of each cell have together, at most."""
+            known = np.bincount(position, weights=np.where(place < most, amount, 0.0), minlength=len(cells))
+            return known + np.maximum(most - listed, 0) * unlisted
 
+        among = place <= coalition
+        beside = np.where(among, largest(coalition + 1)[position] - amount, largest(coalition)[position])
+        gain = target * amount + others * beside + whole * size[position]
+        kept = ~at.waived[entry]
+        self.people = int(at.who.max(initial=-1)) + 1
+        pair = at.who[entry[kept]] * np.int64(len(cells)) + position[kept]
+        order = np.argsort(pair, kind="stable")
+        self.pair, self.gain = pair[order], gain[kept][order]
+        self.other = target * unlisted + others * largest(coalition) + whole * size
+        self.any = self.other.copy()
+        np.maximum.at(self.any, self.pair % len(cells), self.gain)
+        # What all cells of a part can add up to for one target.
+        self.part = entries.part
+        parts = int(self.part.max(initial=-1)) + 1
+        self.most_other = np.bincount(self.part, weights=np.maximum(self.other, 0.0), minlength=parts)
+        self.most_any = np.bincount(self.part, weights=np.maximum(self.any, 0.0), minlength=parts)
 
-def _small_sums(system: System, suppressed: np.ndarray, judge: Judge) -> sp.csr_matrix:
-    """Computable sums of two to four cells, by random solutions: their entries cancel in every solution.
+    def search(self, entries: Entries, judge: Judge, deadline: float | None) -> tuple[list[np.ndarray], np.ndarray]:
+        """Sums that can fail the rule: (sets, cells of which not all were tried), as positions in `cells`."""
+        count = len(self.cells)
+        starts = np.concatenate((self.pair[self.gain > 0] % count, np.flatnonzero(self.other > 0)))
+        target = np.concatenate((self.pair[self.gain > 0] // count, np.full(np.count_nonzero(self.other > 0), -1)))
+        room = self._room(starts, target)
+        sets, left, work = [], np.zeros(0, dtype=np.int64), WORK
+        scale = np.floor(np.log(np.maximum(room, 1e-300)) / np.log(MAGNITUDE))
+        for each in np.unique(scale):
+            chosen = np.flatnonzero(scale == each)
+            found = self._search(entries, starts[chosen], target[chosen], room[chosen], work, deadline)
+            sets, work = sets + found.sets, found.work
+            left = np.append(left, starts[chosen[found.unfinished]])
+        return sets, np.flatnonzero(np.isin(self.part, self.part[left]))
 
-    Two solutions modulo the prime 2^31 - 1 as one key: a sum that is none has a chance of about 2^-62 to seem one.
-    """
-    space = Space.of(system, suppressed)
-    view, basis = space.view, space.basis
-    if basis is None:
-        raise EngineError("unions: the relations are too entangled for exact elimination; nothing was examined")
-    cells = np.flatnonzero(suppressed & (view.column >= 0))
-    rows = basis.project(2)[view.column[cells]].T * residues(view.ratio[cells]) % PRIME
-    moving = rows.any(axis=0)
-    cells, rows = cells[moving], rows[:, moving]
-    found = [_matrix(_cancelling(rows, cells), system.n)]
-    number = judge.statistics.contributors[cells]
-    few = (number > 0) & (number <= judge.rules.threshold - 3)
-    cells, rows, number = cells[few], rows[:, few], number[few]
-    if 2 <= len(cells) and len(cells) * (len(cells) - 1) // 2 <= PAIRS:
-        one, two = np.triu_indices(len(cells), 1)
-        together = number[one] + number[two]
-        kept = together <= judge.rules.threshold - 2
-        found += _longer(cells, rows, one[kept], two[kept], together[kept], number, judge.rules.threshold, system.n)
-    return sp.vstack(found, format="csr")
+    def _room(self, starts: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """What the cells of a start's part, those where the sensitivity for the target is positive, add up to."""
+        count, parts = len(self.cells), len(self.most_other)
+        key = (self.pair // count) * parts + self.part[self.pair % count]
+        known, place = np.unique(key, return_inverse=True)
+        cell = self.pair % count
+        extra = np.bincount(place, weights=np.maximum(self.gain, 0.0) - np.maximum(self.other[cell], 0.0))
+        part = self.part[starts]
+        at = np.minimum(np.searchsorted(known, target * parts + part), max(len(known) - 1, 0))
+        own = self.most_other[part] + (extra[at] if len(extra) else 0.0)
+        return np.where(target >= 0, own, self.most_any[part])
 
+    def _search(
+        self, entries: Entries, starts: np.ndarray, target: np.ndarray, room: np.ndarray, work: int, deadline: float | None
+    ) -> Found:
+        """The sets that grow from the starts, whose rooms are of one order of magnitude."""
+        count, most = len(self.cells), room.max()
+        mine = np.isin(self.pair // count, target)
+        usable = self.other + most > 0
+        usable[self.pair[mine & (self.gain + most > 0)] % count] = True
+        if (target < 0).any():
+            usable |= self.any + most > 0
+        usable = reduced(entries.rows, usable)
+        kept = np.flatnonzero(usable[starts])
+        rank = np.where(usable, np.arange(count), -1)
 
-def _keys(rows: np.ndarray) -> np.ndarray:
-    """Two residues as one number."""
-    return rows[0] << 31 | rows[1]
+        def grow(sets: np.ndarray, number: np.ndarray) -> np.ndarray:
+            number = kept[number]
+            value = self._sensitivity(sets, target[number])
+            left = room[number] - np.maximum(value, 0.0).sum(axis=1)
+            out = value.sum(axis=1) + left > 0
+            near = np.flatnonzero(out)
+            owner = np.repeat(np.arange(len(near)), sets.shape[1])
+            exact = self.judge.sensitivity_of(
+                self.row, owner, self.cells[sets[near]].ravel(), len(near), target[number[near]]
+            )
+            out[near] = exact + left[near] > 0
+            return np.where(out, -1, DEAD)
 
+        found = cancelling(entries, rank, starts[kept], grow, work, deadline)
+        return Found(found.sets, kept[found.unfinished], found.work)
 
-def _cancelling(rows: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Pairs of cells, int64[pairs, 2], whose entries cancel."""
-    key, opposite = _keys(rows), _keys(-rows % PRIME)
-    order = np.argsort(key, kind="stable")
-    first = np.searchsorted(key[order], opposite, side="left")
-    times = np.searchsorted(key[order], opposite, side="right") - first
-    times[times.cumsum() > ALIKE] = 0
-    one = np.repeat(np.arange(len(cells)), times)
-    two = order[np.arange(len(one)) + np.repeat(first - (times.cumsum() - times), times)]
-    kept = one < two
-    return np.stack((cells[one[kept]], cells[two[kept]]), axis=1)
-
-
-def _longer(
-    cells: np.ndarray,
-    rows: np.ndarray,
-    one: np.ndarray,
-    two: np.ndarray,
-    together: np.ndarray,
-    number: np.ndarray,
-    threshold: int,
-    n: int,
-) -> list[sp.csr_matrix]:
-    """Sums of three and of four cells with fewer contributors than the threshold, from the pairs (one, two)."""
-    pair = (rows[:, one] + rows[:, two]) % PRIME
-    key, opposite = _keys(pair), _keys(-pair % PRIME)
-    # A pair that cancels by itself is a sum already.
-    open_ = np.flatnonzero(key != 0)
-    order = open_[np.argsort(key[open_], kind="stable")]
-    out = []
-    for wanted, left in ((_keys(-rows % PRIME), number), (opposite, together)):
-        first = np.searchsorted(key[order], wanted, side="left")
-        times = np.searchsorted(key[order], wanted, side="right") - first
-        source = np.repeat(np.arange(len(wanted)), times)
-        match = order[np.arange(len(source)) + np.repeat(first - (times.cumsum() - times), times)]
-        kept = left[source] + together[match] < threshold
-        source, match = source[kept], match[kept]
-        others = (source,) if left is number else (one[source], two[source])
-        members = np.sort(np.stack((one[match], two[match], *others), axis=1), axis=1)
-        members = members[(np.diff(members, axis=1) > 0).all(axis=1)]
-        out.append(_matrix(np.unique(cells[members], axis=0), n))
-    return out
+    def _sensitivity(self, sets: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Sensitivities of the cells of sets, float64[sets, size], for the set's target."""
+        if len(self.pair) == 0:
+            return np.where(target[:, None] >= 0, self.other[sets], self.any[sets])
+        key = target[:, None] * len(self.cells) + sets
+        at = np.minimum(np.searchsorted(self.pair, key), len(self.pair) - 1)
+        own = np.where(self.pair[at] == key, self.gain[at], self.other[sets])
+        return np.where(target[:, None] >= 0, own, self.any[sets])
 
 
 def _matrix(members: np.ndarray, n: int) -> sp.csr_matrix:
@@ -279,7 +250,7 @@ def _distinct(sums: sp.csr_matrix) -> np.ndarray:
 class _Reader:
     """Finds the members of unsafe unions: the primaries among them, or all where there is none.
 
-    Where they could not be looked for, every primary is not examined.
+    What was not looked into is not examined: the primaries that may be in such a sum, or all where there is none.
     """
 
     judge: Judge
@@ -287,18 +258,20 @@ class _Reader:
 
     def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]:
         primary = pattern.system.primary
-        unions = None
+        unions, unexamined = Unions.none(pattern.system.n), pattern.suppressed
         if deadline is None or time.monotonic() < deadline:
             with suppress(EngineError):
-                unions = unsafe_unions(pattern.system, pattern.suppressed, self.judge)
-        if unions is None:
-            return [Leak(int(cell), V_NOT_EXAMINED) for cell in np.flatnonzero(primary)]
+                unions, unexamined = unsafe_unions(pattern.system, pattern.suppressed, self.judge, deadline)
         found = []
         for number in range(len(unions)):
             members = unions.cells(number)
-            harmed = members[primary[members]] if primary[members].any() else members
-            found += [Leak(int(cell), V_EXACT, members) for cell in harmed]
-        return found
+            found += [Leak(int(cell), V_EXACT, members) for cell in _harmed(members, primary)]
+        return found + [Leak(int(cell), V_NOT_EXAMINED) for cell in _harmed(np.flatnonzero(unexamined), primary)]
+
+
+def _harmed(cells: np.ndarray, primary: np.ndarray) -> np.ndarray:
+    """The primaries among the cells, or all where there is none."""
+    return cells[primary[cells]] if primary[cells].any() else cells
 
 
 def reader(judge: Judge | None) -> _Reader:
