@@ -78,12 +78,12 @@ cells as (
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
-        {'where': model.name, 'cost': own_cost.name, 'method': method},
+        {'where': model.name, 'cost': own_cost.name, 'method': method}, in_force,
         "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name},
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name}, in_force,
         'suppressed.status', measure ~ '_suppressed') | indent }}
 ),
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import duckdb
 import pyarrow as pa
@@ -29,7 +29,8 @@ from sdc.restricted import KEY_VARIABLE
 
 CELLS = (
     "struct(cell_id bigint, name varchar, value double, status varchar, cost double, lower double, upper double, "
-    'upl double, lpl double, spl double, frozen boolean, previous boolean, contributor bigint, "integer" boolean)[]'
+    "upl double, lpl double, spl double, frozen boolean, previous boolean, contributor bigint, contributors bigint, "
+    'absolute double, largest struct(contributor varchar, amount double, waived boolean)[], "integer" boolean)[]'
 )
 VALUES = "struct(cell_id bigint, name varchar, value double)[]"
 RELATIONS = "struct(relation_id bigint, cell_id bigint, coefficient double)[]"
@@ -48,9 +49,11 @@ EXPLAINED = pa.struct(
 ROUNDED = pa.struct([("cell_id", pa.int64()), ("rounded", pa.float64())])
 ADJUSTED = pa.struct([("cell_id", pa.int64()), ("adjusted", pa.float64())])
 
-# Whom the build protects against beside the outsider, where the cells name sole contributors (holdings are these: the
-# contributor of cells() is the unit that decides). Suppression, gate and tests on marts ask for the same.
-ATTACKERS = ("singletons",)
+# Whom the build protects against beside the outsider: contributors, who know all the cells they make up alone, where
+# the cells name them (holdings are these: the contributor of cells() is the unit that decides); and where there are
+# rules, readers who add up suppressed cells. Suppression, gate and tests on marts ask for the same.
+INSIDERS = ("contributors",)
+READERS = ("unions",)
 # Linear programs that the explanations of one system may take in a build: some seconds. Beyond it the relations tell.
 PROGRAMS = 2_000
 
@@ -138,15 +141,18 @@ def _with_attackers(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
     the part must not ask for more than the whole was given.
     """
 
-    def call(cells: pa.Table, relations: pa.Table, **keywords: object) -> pa.Table:
-        return method(cells, relations, attackers=_attackers(cells), pinning=False, **keywords)
+    def call(
+        cells: pa.Table, relations: pa.Table, rules: Mapping[str, object] | None = None, **keywords: object
+    ) -> pa.Table:
+        attackers = _attackers(cells) + (READERS if rules else ())
+        return method(cells, relations, attackers=attackers, rules=rules or None, pinning=False, **keywords)
 
     return call
 
 
-def _attackers(cells: pa.Table) -> Sequence[str]:
-    """`ATTACKERS` where the cells name sole contributors, else the outsider."""
-    return ATTACKERS if "contributor" in cells.column_names else (engine.OUTSIDER,)
+def _attackers(cells: pa.Table) -> tuple[str, ...]:
+    """`INSIDERS` where the cells name sole contributors, else the outsider."""
+    return INSIDERS if "contributor" in cells.column_names else (engine.OUTSIDER,)
 
 
 def _each(method: Callable[..., pa.Table], cells, relations, options, shape: pa.StructType) -> pa.Array:

@@ -42,7 +42,7 @@ cells as (
 
 {% else -%}
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': mart.node.name},
+    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': mart.node.name}, in_force,
         "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.rule is not null "
         ~ "then 'primary' else 'secondary' end") | indent }}
 ){{ ',' if not loop.last }}

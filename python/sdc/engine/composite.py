@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine.attackers.unions import Unions, unsafe_unions
+from sdc.engine.attackers.unions import WORK, Unions, unsafe_unions
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.pattern import Pattern
@@ -23,6 +23,8 @@ from sdc.engine.system import PRIMARY, System
 
 # Rounds of suppression and search for unions; each can only add unions.
 ROUNDS = 30
+# Sets of cells that a round may try; more only when it finds nothing new and did not try all.
+ROUND_WORK = WORK // 10
 # Times that a cheaper pattern with unsafe unions of its own is taken up.
 IMPROVED = 3
 
@@ -33,7 +35,7 @@ def suppress_with_unions(
     protect: Callable[[System], np.ndarray],
     cheaper: Callable[[System, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Mask [n] of a safe pattern without unsafe unions.
+    """Mask [n] of a safe pattern without unsafe unions, as far as the search for them goes in an audit.
 
     `protect` makes a pattern (mask of its cells) safe for a system, `cheaper` a safe pattern cheaper. Raises
     EngineError naming the members of unions that nothing protects.
@@ -47,13 +49,13 @@ def suppress_with_unions(
             start = protect(joint)[: system.n]
         except EngineError as error:
             raise _in_members(error, system, unions) from None
-        found = unions.and_new(unsafe_unions(system, start, judge)[0])
+        found = _and_further(unions, system, start, judge)
         if len(found) > len(unions):
             unions = found
             continue
         best, tried = start, tried + 1
         better = cheaper(joint, np.append(start, np.ones(len(unions), dtype=bool)))[: system.n]
-        found = unions.and_new(unsafe_unions(system, better, judge)[0])
+        found = _and_further(unions, system, better, judge)
         if len(found) == len(unions):
             return better
         if tried == IMPROVED:
@@ -63,6 +65,15 @@ def suppress_with_unions(
         return best
     bad = system.cell_id[np.unique(unions.member.indices)]
     raise EngineError(f"suppress: sums of cells {named(bad)}: no suppression found protects them", cells=bad)
+
+
+def _and_further(unions: Unions, system: System, suppressed: np.ndarray, judge: Judge) -> Unions:
+    """The unions and the unsafe ones of a pattern that are not among them: at least one, if an audit finds any."""
+    found, unexamined = unsafe_unions(system, suppressed, judge, ROUND_WORK)
+    more = unions.and_new(found)
+    if len(more) == len(unions) and unexamined.any():
+        more = unions.and_new(unsafe_unions(system, suppressed, judge)[0])
+    return more
 
 
 def with_unions(system: System, unions: Unions) -> System:
@@ -107,7 +118,7 @@ def _settled(pattern: Pattern, judge: Judge) -> Unions:
     unions = Unions.none(system.n)
     for _ in range(ROUNDS):
         local_fixpoint(pattern)
-        found, _ = unsafe_unions(system, pattern.suppressed, judge)
+        found, _ = unsafe_unions(system, pattern.suppressed, judge, ROUND_WORK)
         unions = unions.and_new(found)
         plain = found.member[np.flatnonzero(found.level == 0.0)]
         # A relation gives a union away if its suppressed cells are the union's.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oracle import attack, checks, cubes, strategies
 from sdc.engine import EngineError, System, audit, suppress
+from sdc.engine.attackers import unions
 from sdc.engine.attackers.unions import unsafe_unions
 from sdc.engine.rules import Judge, Rules, Statistics
 
@@ -317,6 +318,44 @@ def test_sums_beside_frozen_cells_are_protected_or_refused(seed: int) -> None:
     else:
         view = attack.View.from_arrow(checks.with_pattern(cells, pattern), cube.relations)
         assert attack.leaks(view) == {} and not attack.union_leaks(view, 4)
+
+
+@checks.examples(40)
+@given(st.data())
+def test_sums_that_were_not_tried_are_not_examined(data: st.DataObject) -> None:
+    """Whatever the work allowed, each primary of a sum that fails is exact or not examined; no cell seems safe."""
+    shape = data.draw(strategies.shapes(10))
+    size = tuple(dimension.leaves for dimension in shape)
+    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    if data.draw(st.booleans()):
+        rules = {"threshold": data.draw(st.integers(3, 9))}
+        cube = counts(shape, rng.choice([0, 1, 1, 2, 3, 9], size), rules["threshold"])
+    else:
+        rules = {"p_percent": 20}
+        microdata = cubes.contributions(rng, size, int(rng.integers(3, 30)), 0.4, 1.5)
+        held = cubes.amounts(shape, *microdata)
+        cube = cubes.with_contributors(cubes.magnitude_cube(shape, *microdata, percent=20.0), held, largest=100)
+    cells = hide_more(cube.cells, data.draw(st.integers(0, 1000)))
+    asked = {"rules": rules, "attackers": "unions"}
+    everything = audit(cells, cube.relations, **asked).to_pylist()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unions, "WORK", data.draw(st.sampled_from([0, 1, 3, 10])))
+        limited = checks.verdicts(audit(cells, cube.relations, **asked))
+    for row in everything:
+        if row["verdict"] != "safe":
+            assert limited[row["cell_id"]] in (row["verdict"], "not_examined")
+
+
+def test_the_audit_says_where_the_work_ended(monkeypatch) -> None:
+    """Nine persons, one a cell: rows and columns have three, and no sum of two follows; but pairs must be tried."""
+    cube = counts((cubes.flat(3), cubes.flat(3)), np.ones((3, 3), dtype=int), threshold=3)
+    asked = {"rules": {"threshold": 3}, "attackers": "unions"}
+    assert set(checks.verdicts(audit(cube.cells, cube.relations, **asked)).values()) == {"safe"}
+    monkeypatch.setattr(unions, "WORK", 0)
+    rows = audit(cube.cells, cube.relations, **asked).to_pylist()
+    assert [(row["verdict"], row["attacker"]) for row in rows] == [("not_examined", "unions")] * 9
+    # A pattern is returned all the same; it is for the audit to say what is known of it.
+    assert suppress(cube.cells, cube.relations, **asked).num_rows == cube.cells.num_rows
 
 
 def test_time_that_runs_out_is_no_pass() -> None:

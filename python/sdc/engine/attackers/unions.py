@@ -35,8 +35,8 @@ from sdc.engine.system import System
 from sdc.engine.view import Space
 
 NAME = "unions"
-# Sets of cells that may be tried, for the threshold and for each rule of concentration: a minute, about.
-WORK = 20_000_000
+# Sets of cells that may be tried, for the threshold and for each rule of concentration: half a minute, about.
+WORK = 5_000_000
 # Targets whose cells can add up to sensitivities of one order of magnitude are examined together.
 MAGNITUDE = 4.0
 
@@ -69,10 +69,10 @@ class Unions:
 
 
 def unsafe_unions(
-    system: System, suppressed: np.ndarray, judge: Judge, deadline: float | None = None
+    system: System, suppressed: np.ndarray, judge: Judge, work: int = WORK, deadline: float | None = None
 ) -> tuple[Unions, np.ndarray]:
     """Minimal computable sums of two and more suppressed cells that fail the rules, and a mask [n] of cells that may
-    be in others: those of which not all sums were examined.
+    be in others: those of which `work` did not suffice to examine all sums.
 
     Cells that are computed by themselves are nobody's union. Raises EngineError where elimination ran out of work.
     """
@@ -84,7 +84,7 @@ def unsafe_unions(
     searches = [_below_threshold] if judge.rules.threshold > 1 else []
     searches += [_Concentrated(entries, judge, rule).search for rule in range(len(judge.rules.concentration))]
     for search in searches:
-        sets, left = search(entries, judge, deadline)
+        sets, left = search(entries, judge, work, deadline)
         found += [_matrix(entries.cells[each], system.n) for each in sets]
         unexamined[entries.cells[left]] = True
     if not found:
@@ -97,7 +97,9 @@ def unsafe_unions(
     return Unions(member[unsafe], level[unsafe]), unexamined
 
 
-def _below_threshold(entries: Entries, judge: Judge, deadline: float | None) -> tuple[list[np.ndarray], np.ndarray]:
+def _below_threshold(
+    entries: Entries, judge: Judge, work: int, deadline: float | None
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Sums with fewer contributors than the threshold: (sets, cells of which not all were tried), as positions."""
     least, number = judge.rules.threshold, judge.statistics.contributors[entries.cells]
     starts = np.flatnonzero(reduced(entries.rows, number < least))
@@ -116,7 +118,7 @@ def _below_threshold(entries: Entries, judge: Judge, deadline: float | None) -> 
             floor = np.maximum(floor, larger[np.clip(least - 1 - few, 1, least - 1)] - 1)
         return np.where(few < least, floor, DEAD)
 
-    found = cancelling(entries, rank, starts, grow, WORK, deadline)
+    found = cancelling(entries, rank, starts, grow, work, deadline)
     first = np.full(int(entries.part.max(initial=-1)) + 1, len(starts))
     np.minimum.at(first, entries.part[starts[found.unfinished]], found.unfinished)
     return found.sets, starts[np.arange(len(starts)) >= first[entries.part[starts]]]
@@ -150,54 +152,69 @@ class _Concentrated:
         beside = np.where(among, largest(coalition + 1)[position] - amount, largest(coalition)[position])
         gain = target * amount + others * beside + whole * size[position]
         kept = ~at.waived[entry]
-        self.people = int(at.who.max(initial=-1)) + 1
         pair = at.who[entry[kept]] * np.int64(len(cells)) + position[kept]
         order = np.argsort(pair, kind="stable")
         self.pair, self.gain = pair[order], gain[kept][order]
         self.other = target * unlisted + others * largest(coalition) + whole * size
         self.any = self.other.copy()
         np.maximum.at(self.any, self.pair % len(cells), self.gain)
-        # What all cells of a part can add up to for one target.
+        # A set grows from the cell of its largest gain: `place` ranks a target's cells.
         self.part = entries.part
-        parts = int(self.part.max(initial=-1)) + 1
-        self.most_other = np.bincount(self.part, weights=np.maximum(self.other, 0.0), minlength=parts)
-        self.most_any = np.bincount(self.part, weights=np.maximum(self.any, 0.0), minlength=parts)
+        order = np.lexsort((self.pair, -self.gain, self.pair // len(cells)))
+        self.place = np.empty(len(order), dtype=np.int64)
+        self.place[order] = np.arange(len(order))
 
-    def search(self, entries: Entries, judge: Judge, deadline: float | None) -> tuple[list[np.ndarray], np.ndarray]:
+    def search(
+        self, entries: Entries, judge: Judge, work: int, deadline: float | None
+    ) -> tuple[list[np.ndarray], np.ndarray]:
         """Sums that can fail the rule: (sets, cells of which not all were tried), as positions in `cells`."""
-        count = len(self.cells)
-        starts = np.concatenate((self.pair[self.gain > 0] % count, np.flatnonzero(self.other > 0)))
-        target = np.concatenate((self.pair[self.gain > 0] // count, np.full(np.count_nonzero(self.other > 0), -1)))
-        room = self._room(starts, target)
-        sets, left, work = [], np.zeros(0, dtype=np.int64), WORK
+        starts, target, place, room = self._starts()
+        sets, left = [], np.zeros(len(self.cells), dtype=bool)
         scale = np.floor(np.log(np.maximum(room, 1e-300)) / np.log(MAGNITUDE))
         for each in np.unique(scale):
             chosen = np.flatnonzero(scale == each)
-            found = self._search(entries, starts[chosen], target[chosen], room[chosen], work, deadline)
+            some = starts[chosen], target[chosen], place[chosen], room[chosen]
+            found, usable = self._search(entries, *some, work, deadline)
             sets, work = sets + found.sets, found.work
-            left = np.append(left, starts[chosen[found.unfinished]])
-        return sets, np.flatnonzero(np.isin(self.part, self.part[left]))
+            left |= usable & np.isin(self.part, self.part[starts[chosen[found.unfinished]]])
+        return sets, np.flatnonzero(left)
 
-    def _room(self, starts: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """What the cells of a start's part, those where the sensitivity for the target is positive, add up to."""
-        count, parts = len(self.cells), len(self.most_other)
-        key = (self.pair // count) * parts + self.part[self.pair % count]
-        known, place = np.unique(key, return_inverse=True)
-        cell = self.pair % count
-        extra = np.bincount(place, weights=np.maximum(self.gain, 0.0) - np.maximum(self.other[cell], 0.0))
-        part = self.part[starts]
-        at = np.minimum(np.searchsorted(known, target * parts + part), max(len(known) - 1, 0))
-        own = self.most_other[part] + (extra[at] if len(extra) else 0.0)
-        return np.where(target >= 0, own, self.most_any[part])
+    def _starts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(cells, targets, their places, rooms): a room is what the start and cells that may be added can gain at most."""
+        parts = int(self.part.max(initial=-1)) + 1
+        hidden = np.flatnonzero(self.other > 0)
+        all_others = np.bincount(self.part, weights=np.maximum(self.other, 0.0), minlength=parts)
+        all_any = np.bincount(self.part, weights=np.maximum(self.any, 0.0), minlength=parts)
+        gaining = np.flatnonzero(self.gain > 0)
+        who, cell = np.divmod(self.pair[gaining], len(self.cells))
+        # From the least gain to the largest, those of one target in one part together.
+        order = np.lexsort((-self.place[gaining], self.part[cell], who))
+        gaining, who, cell = gaining[order], who[order], cell[order]
+        more = np.maximum(self.gain[gaining] - np.maximum(self.other[cell], 0.0), 0.0)
+        new = np.append(True, (np.diff(who) != 0) | (np.diff(self.part[cell]) != 0))[: len(who)]
+        total = np.cumsum(more)
+        before = (total - more)[np.flatnonzero(new)[np.cumsum(new) - 1]]
+        return (
+            np.concatenate((cell, hidden)),
+            np.concatenate((who, np.full(len(hidden), -1))),
+            np.concatenate((self.place[gaining], np.zeros(len(hidden), dtype=np.int64))),
+            np.concatenate((all_others[self.part[cell]] + total - before, all_any[self.part[hidden]])),
+        )
 
     def _search(
-        self, entries: Entries, starts: np.ndarray, target: np.ndarray, room: np.ndarray, work: int, deadline: float | None
-    ) -> Found:
-        """The sets that grow from the starts, whose rooms are of one order of magnitude."""
+        self,
+        entries: Entries,
+        starts: np.ndarray,
+        target: np.ndarray,
+        place: np.ndarray,
+        room: np.ndarray,
+        work: int,
+        deadline: float | None,
+    ) -> tuple[Found, np.ndarray]:
+        """The sets that grow from the starts, whose rooms are of one order of magnitude, and a mask of their cells."""
         count, most = len(self.cells), room.max()
-        mine = np.isin(self.pair // count, target)
         usable = self.other + most > 0
-        usable[self.pair[mine & (self.gain + most > 0)] % count] = True
+        usable[self.pair[np.isin(self.pair // count, target) & (self.gain + most > 0)] % count] = True
         if (target < 0).any():
             usable |= self.any + most > 0
         usable = reduced(entries.rows, usable)
@@ -206,28 +223,33 @@ class _Concentrated:
 
         def grow(sets: np.ndarray, number: np.ndarray) -> np.ndarray:
             number = kept[number]
-            value = self._sensitivity(sets, target[number])
+            value, earlier = self._sensitivity(sets, target[number], place[number])
             left = room[number] - np.maximum(value, 0.0).sum(axis=1)
-            out = value.sum(axis=1) + left > 0
+            out = (value.sum(axis=1) + left > 0) & ~earlier
             near = np.flatnonzero(out)
             owner = np.repeat(np.arange(len(near)), sets.shape[1])
-            exact = self.judge.sensitivity_of(
-                self.row, owner, self.cells[sets[near]].ravel(), len(near), target[number[near]]
-            )
+            cell = self.cells[sets[near]].ravel()
+            exact = self.judge.sensitivity_of(self.row, owner, cell, len(near), target[number[near]])
             out[near] = exact + left[near] > 0
             return np.where(out, -1, DEAD)
 
         found = cancelling(entries, rank, starts[kept], grow, work, deadline)
-        return Found(found.sets, kept[found.unfinished], found.work)
+        return Found(found.sets, kept[found.unfinished], found.work), usable
 
-    def _sensitivity(self, sets: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Sensitivities of the cells of sets, float64[sets, size], for the set's target."""
+    def _sensitivity(
+        self, sets: np.ndarray, target: np.ndarray, place: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sensitivities of the cells of sets, float64[sets, size], for the set's target; and mask [sets]: has a set a
+        cell where the target gains more than in its start, at `place`?
+        """
+        open_ = target[:, None] < 0
         if len(self.pair) == 0:
-            return np.where(target[:, None] >= 0, self.other[sets], self.any[sets])
+            return np.where(open_, self.any[sets], self.other[sets]), np.zeros(len(sets), dtype=bool)
         key = target[:, None] * len(self.cells) + sets
         at = np.minimum(np.searchsorted(self.pair, key), len(self.pair) - 1)
-        own = np.where(self.pair[at] == key, self.gain[at], self.other[sets])
-        return np.where(target[:, None] >= 0, own, self.any[sets])
+        listed = self.pair[at] == key
+        own = np.where(listed, self.gain[at], self.other[sets])
+        return np.where(open_, self.any[sets], own), (listed & (self.place[at] < place[:, None])).any(axis=1)
 
 
 def _matrix(members: np.ndarray, n: int) -> sp.csr_matrix:
@@ -261,7 +283,7 @@ class _Reader:
         unions, unexamined = Unions.none(pattern.system.n), pattern.suppressed
         if deadline is None or time.monotonic() < deadline:
             with suppress(EngineError):
-                unions, unexamined = unsafe_unions(pattern.system, pattern.suppressed, self.judge, deadline)
+                unions, unexamined = unsafe_unions(pattern.system, pattern.suppressed, self.judge, WORK, deadline)
         found = []
         for number in range(len(unions)):
             members = unions.cells(number)
