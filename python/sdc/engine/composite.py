@@ -98,14 +98,22 @@ def with_unions(system: System, unions: Unions) -> System:
         "spl": np.zeros(count),
         "frozen": np.zeros(count, dtype=bool),
         "integer": member @ system.integer.astype(float) == few,
-        "contributor": np.full(count, -1),
-        "holding": np.full(count, -1),
+        "contributor": _common(member, system.contributor),
+        "holding": _common(member, system.holding),
     }
     columns = {name: np.concatenate((getattr(system, name), column)) for name, column in new.items()}
     relation_id = np.append(system.relation_id, system.relation_id.max(initial=0) + new_ids)
     matrix = sp.bmat([[system.A, None], [-member, sp.identity(count)]], format="csr")
     matrix.sort_indices()
     return replace(system, relation_id=relation_id, A=matrix, **columns)
+
+
+def _common(member: sp.csr_matrix, code: np.ndarray) -> np.ndarray:
+    """The code that all members of a set have, -1 where they differ: to whom alone a union belongs it is no secret."""
+    if member.shape[0] == 0:
+        return np.zeros(0, dtype=code.dtype)
+    low = np.minimum.reduceat(code[member.indices], member.indptr[:-1])
+    return np.where(low == np.maximum.reduceat(code[member.indices], member.indptr[:-1]), low, -1)
 
 
 def _settled(pattern: Pattern, judge: Judge) -> Unions:

@@ -28,7 +28,7 @@ ZERO = 1e-9
 # Above every rank: a set that is not worth growing.
 DEAD = np.iinfo(np.int32).max
 
-Grow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Grow = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Entries:
@@ -67,43 +67,53 @@ class Found:
 
 
 def cancelling(
-    entries: Entries, rank: np.ndarray, starts: np.ndarray, grow: Grow, work: int, deadline: float | None = None
+    entries: Entries,
+    rank: np.ndarray,
+    starts: np.ndarray,
+    grow: Grow,
+    work: int,
+    deadline: float | None = None,
+    kin: np.ndarray | None = None,
 ) -> Found:
     """Every minimal cancelling set that grows from a start, and some others that cancel.
 
     Cells are positions in `entries.cells`; `rank` int64 tells their order, -1 for cells that may not be added. Asked of
     sets int64[sets, size], grown from the starts `number`, `grow(sets, number)` says above which rank cells may be added
-    to each (-1: to all), or DEAD where none is worth it. `work` is how many sets may be tried.
+    to each (-1: to all), or DEAD where none is worth it; and whether only `kin` may: cells of the same number, 0 or
+    more, as one in the set. `work` is how many sets may be tried.
     """
-    offers = _Offers(entries.rows, rank)
+    offers = _Offers(entries.rows, rank, np.full(len(rank), -1) if kin is None else kin)
     first_sets, all_starts = starts[:, None], np.arange(len(starts))
-    found, stack = [], [(first_sets, all_starts, grow(first_sets, all_starts))]
+    found, stack = [], [(first_sets, all_starts, *grow(first_sets, all_starts))]
     while stack:
-        sets, number, floor = stack.pop()
-        if len(sets) > BATCH:
-            stack += [(sets[BATCH:], number[BATCH:], floor[BATCH:]), (sets[:BATCH], number[:BATCH], floor[:BATCH])]
+        batch = stack.pop()
+        if len(batch[0]) > BATCH:
+            stack += [tuple(each[BATCH:] for each in batch), tuple(each[:BATCH] for each in batch)]
             continue
-        begin, end = offers.fewest(sets, floor)
-        cancels = begin < 0
+        sets, number, floor, closed = batch
+        slot, begin, end = offers.fewest(sets, floor)
+        cancels = slot < 0
         whole = cancels & (entries.keys[sets].sum(axis=1) % PRIME == 0).all(axis=1)
         found.append(np.sort(sets[whole], axis=1))
-        # Where only vectors modulo the prime are left to cancel, there are no signs to grow by.
-        stuck = (cancels & ~whole).any()
-        work -= int((end - begin).sum())
-        if stuck or work < 0 or (deadline is not None and time.monotonic() > deadline):
-            stack.append((sets[~whole], number[~whole], floor[~whole]))
-            break
-        length = end - begin
+        length = np.where(closed, 0, end - begin)
         position = np.repeat(np.arange(len(sets)), length)
         cell = offers.cell[np.arange(len(position)) + np.repeat(begin - (np.cumsum(length) - length), length)]
+        near, relative = offers.kin_of(sets, slot, floor, np.flatnonzero(closed & ~cancels))
+        position, cell = np.append(position, near), np.append(cell, relative)
+        work -= len(position)
+        # Where only vectors modulo the prime are left to cancel, there are no signs to grow by.
+        stuck = (cancels & ~whole).any()
+        if stuck or work < 0 or (deadline is not None and time.monotonic() > deadline):
+            stack.append(tuple(each[~whole] for each in batch))
+            break
         new = (sets[position] != cell[:, None]).all(axis=1)
         sets, number = np.column_stack((sets[position[new]], cell[new])), number[position[new]]
         once = _once(sets, number)
         sets, number = sets[once], number[once]
-        floor = grow(sets, number)
+        floor, closed = grow(sets, number)
         kept = floor < DEAD
         if kept.any():
-            stack.append((sets[kept], number[kept], floor[kept]))
+            stack.append((sets[kept], number[kept], floor[kept], closed[kept]))
     unfinished = np.unique(np.concatenate([each[1] for each in stack])) if stack else np.zeros(0, dtype=np.int64)
     return Found([sets for sets in found if len(sets)], unfinished, work)
 
@@ -111,9 +121,8 @@ def cancelling(
 class _Offers:
     """By vector and sign the usable cells with such an entry, in order of rank."""
 
-    def __init__(self, rows: sp.csr_matrix, rank: np.ndarray) -> None:
-        self.rows = rows
-        self.size = np.abs(rows).tocsr()
+    def __init__(self, rows: sp.csr_matrix, rank: np.ndarray, kin: np.ndarray) -> None:
+        self.rows, self.rank, self.kin = rows, rank, kin
         row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
         used = rank[row] >= 0
         slot = 2 * rows.indices[used].astype(np.int64) + (rows.data[used] > 0)
@@ -121,9 +130,15 @@ class _Offers:
         key = slot * self.ranks + rank[row[used]]
         order = np.argsort(key, kind="stable")
         self.key, self.cell = key[order], row[used][order]
+        self.relatives = np.flatnonzero((kin >= 0) & (rank >= 0))
+        self.relatives = self.relatives[np.argsort(kin[self.relatives], kind="stable")]
+        self.start = np.searchsorted(kin[self.relatives], np.arange(int(kin.max(initial=-1)) + 2))
 
-    def fewest(self, sets: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in `cell` the fewest cells stand that the sets may grow by, from and to; -1 and -1 if a set cancels."""
+    def fewest(self, sets: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Vector and sign that offer the sets fewest cells, as one number; and from and to where these stand in `cell`.
+
+        All are -1 for sets that cancel.
+        """
         count, size = sets.shape
         member = sp.csr_matrix((np.ones(count * size), sets.ravel(), np.arange(count + 1) * size), (count, len(self.rows.indptr) - 1))
         left = (member @ self.rows).tocsr()
@@ -135,9 +150,24 @@ class _Offers:
         end = np.searchsorted(self.key, (slot + 1) * self.ranks)
         order = np.lexsort((end - begin, owner))
         open_, at = np.unique(owner[order], return_index=True)
-        first, last = np.full(count, -1), np.full(count, -1)
-        first[open_], last[open_] = begin[order[at]], end[order[at]]
-        return first, last
+        best = order[at]
+        out = np.full((3, count), -1)
+        out[:, open_] = slot[best], begin[best], end[best]
+        return out[0], out[1], out[2]
+
+    def kin_of(
+        self, sets: np.ndarray, slot: np.ndarray, floor: np.ndarray, which: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of the sets `which`: (set, cell) for cells offered there that are kin to one in the set."""
+        kin = np.sort(self.kin[sets[which]], axis=1)
+        first = np.column_stack((kin[:, :1] >= 0, (kin[:, 1:] >= 0) & (np.diff(kin, axis=1) > 0)))
+        place, column = np.nonzero(first)
+        position, entry = gather_lists(self.start, kin[place, column])
+        at, cell = which[place[position]], self.relatives[entry]
+        key = slot[at] * self.ranks + self.rank[cell]
+        found = np.minimum(np.searchsorted(self.key, key), max(len(self.key) - 1, 0))
+        offered = (self.rank[cell] > floor[at]) & (self.key[found] == key if len(self.key) else False)
+        return at[offered], cell[offered]
 
 
 def _once(sets: np.ndarray, number: np.ndarray) -> np.ndarray:

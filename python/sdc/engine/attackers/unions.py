@@ -109,16 +109,23 @@ def _below_threshold(
     rank[starts] = np.arange(len(starts))
     larger = np.searchsorted(-number[starts], -np.arange(least))
 
-    def grow(sets: np.ndarray, start: np.ndarray) -> np.ndarray:
+    at, kin = judge.statistics, None
+    if not at.listed:
+        alone = np.full(len(at.contributors), -1)
+        alone[np.diff(at.start) > 0] = at.who
+        kin = alone[entries.cells]
+
+    def grow(sets: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         owner = np.repeat(np.arange(len(sets)), sets.shape[1])
         few = judge.fewest(owner, entries.cells[sets].ravel(), len(sets))
-        floor = start
-        if not judge.statistics.listed:
+        floor, closed = start, np.zeros(len(sets), dtype=bool)
+        if not at.listed:
             # Contributors add up, but for one who is alone in several cells.
             floor = np.maximum(floor, larger[np.clip(least - 1 - few, 1, least - 1)] - 1)
-        return np.where(few < least, floor, DEAD)
+            closed = few == least - 1
+        return np.where(few < least, floor, DEAD), closed
 
-    found = cancelling(entries, rank, starts, grow, work, deadline)
+    found = cancelling(entries, rank, starts, grow, work, deadline, kin)
     first = np.full(int(entries.part.max(initial=-1)) + 1, len(starts))
     np.minimum.at(first, entries.part[starts[found.unfinished]], found.unfinished)
     return found.sets, starts[np.arange(len(starts)) >= first[entries.part[starts]]]
@@ -221,7 +228,7 @@ class _Concentrated:
         kept = np.flatnonzero(usable[starts])
         rank = np.where(usable, np.arange(count), -1)
 
-        def grow(sets: np.ndarray, number: np.ndarray) -> np.ndarray:
+        def grow(sets: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             number = kept[number]
             value, earlier = self._sensitivity(sets, target[number], place[number])
             left = room[number] - np.maximum(value, 0.0).sum(axis=1)
@@ -231,7 +238,7 @@ class _Concentrated:
             cell = self.cells[sets[near]].ravel()
             exact = self.judge.sensitivity_of(self.row, owner, cell, len(near), target[number[near]])
             out[near] = exact + left[near] > 0
-            return np.where(out, -1, DEAD)
+            return np.where(out, -1, DEAD), np.zeros(len(sets), dtype=bool)
 
         found = cancelling(entries, rank, starts[kept], grow, work, deadline)
         return Found(found.sets, kept[found.unfinished], found.work), usable
