@@ -1,5 +1,5 @@
 {#-
-    protect(cells, rule_set, rules, cost, method, least_suppressed_count, previous, frozen, explain)
+    protect(cells, rule_set, rules, cost, method, least_suppressed_count, previous, frozen, explain, unions)
 
     Every cell of a product with its status: primary rules first, then complementary suppression over all tables of the
     product as one system, then the attacker's interval for every suppressed cell. Fails when a primary cell cannot be
@@ -27,9 +27,13 @@
     frozen     cells that may not be suppressed, because they are released already: a relation with the product's `by`
                columns and dimensions. Fails, naming cells, where such a cell is unsafe, or gives an unsafe one away
     explain    why each cell is suppressed, in further columns (default true; python/sdc/engine/explain.py)
+    unions     whether sums of suppressed cells that a reader can compute must pass the rules too: the threshold of contributors
+               and the rules of concentration (default true). false is a weaker guarantee that suppresses less, for products
+               with so many unsafe cells that too little would be left
 -#}
 {%- macro protect(
-    cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1, previous=none, frozen=none, explain=true
+    cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1, previous=none, frozen=none, explain=true,
+    unions=true
 ) -%}
     {%- do sdc._require_cost(cost) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
@@ -38,13 +42,17 @@
         {%- do sdc._require(relation is none or relation is string or relation.identifier is defined, 'protect', argument,
             'a relation, such as ref("...")', relation) -%}
     {%- endfor -%}
-    {%- do sdc._require(explain is boolean, 'protect', 'explain', 'true or false', explain) -%}
+    {%- for argument, given in [('explain', explain), ('unions', unions)] -%}
+        {%- do sdc._require(given is boolean, 'protect', argument, 'true or false', given) -%}
+    {%- endfor -%}
     {%- set in_force = sdc._rules_in_force(model, rule_set, rules) -%}
     {{- config(meta={
         'sdc_role': 'protected',
         'sdc_rule_set': rule_set,
         'sdc_rules': rules,
-        'sdc_least_suppressed_count': least_suppressed_count
+        'sdc_least_suppressed_count': least_suppressed_count,
+        'sdc_unions': unions,
+        'sdc_frozen': frozen is not none
     }) -}}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set product = sdc._product_of(model, 'protect') -%}
@@ -76,14 +84,15 @@ cells as (
 ),
 
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
+{%- set rules_of_sums = sdc._rules_of_sums(measure, product, in_force, unions) %}
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
-        {'where': model.name, 'cost': own_cost.name, 'method': method}, in_force,
+        {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,
         "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name}, in_force,
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name}, rules_of_sums,
         'suppressed.status', measure ~ '_suppressed') | indent }}
 ),
 
@@ -108,7 +117,13 @@ protected as (
         {{ measure }}_explained.margin as {{ measure }}_margin
         {%- endif %}
         {%- endfor %}
+        {%- if frozen is not none %},
+        choices.is_frozen
+        {%- endif %}
     from cells
+    {%- if frozen is not none %}
+    inner join choices using ({{ (product.by + ['cell_id']) | join(', ') }})
+    {%- endif %}
     {%- for measure in product.measures %}
     inner join {{ measure }}_primary using ({{ (product.by + ['cell_id']) | join(', ') }})
     left join {{ measure }}_suppressed using ({{ (product.by + ['cell_id']) | join(', ') }})

@@ -91,7 +91,8 @@ relation_names as (
     One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
 
     call        sdc_suppress, sdc_audit or sdc_explain
-    in_force    the rules, which sums of suppressed cells must pass, too
+    rules_of_sums
+                what sums of suppressed cells must pass (_rules_of_sums)
     status      SQL for the status each cell goes in with, over `cells`, `rules` and, where given, `suppressed`; `rules` is
                 the CTE `<measure>_primary` of the primary rules, their levels and the attacker's prior bound
                 (_primary_cells)
@@ -101,8 +102,7 @@ relation_names as (
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, in_force, status, suppressed=none, cost=none, choices=false) -%}
-    {%- set rules = sdc._rules_of_sums(measure, product, in_force) -%}
+{%- macro _engine_call(call, product, measure, cells, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
     {%- set key = (product.by + ['cell_id']) | join(', ') -%}
 select
     {{ sdc._prefixed(product.by, '') }}
@@ -111,7 +111,7 @@ from (
     select
         {{ sdc._prefixed(product.by, 'systems.') }}
         {{ call }}(systems.cell_list, coalesce(relation_lists.relation_list, []),
-            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure, rules=rules)) }}') as result
+            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure, rules=rules_of_sums)) }}') as result
     from (
         select
             {{ sdc._prefixed(product.by, 'cells.') }}
@@ -129,7 +129,7 @@ from (
                 frozen := {{ 'choices.is_frozen' if choices else 'false' }},
                 previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
                 contributor := rules.contributor,
-                {{ sdc._contributor_fields(measure, rules) | indent(16) }},
+                {{ sdc._contributor_fields(measure, rules_of_sums) | indent(16) }},
                 "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
             ) order by cells.cell_id) as cell_list
         from {{ cells }} as cells
@@ -171,15 +171,16 @@ largest := cast(null as struct(contributor varchar, amount double, waived boolea
 
 {#-
     The rules in force that a sum of suppressed cells must pass like any cell, as the engine names them; those of
-    concentration where the measure is a magnitude. Rules about records, groups and requests look at single cells only.
+    concentration where the measure is a magnitude. Rules about records, groups and requests look at single cells only. None
+    where protect() asks for none (`unions`).
     Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
 -#}
-{%- macro _rules_of_sums(measure, product, in_force) -%}
+{%- macro _rules_of_sums(measure, product, in_force, unions) -%}
     {%- set rules = {} -%}
     {%- set least = in_force.get('threshold', {}).get('contributors') -%}
-    {%- if least is not none -%}{%- do rules.update({'threshold': least}) -%}{%- endif -%}
+    {%- if unions and least is not none -%}{%- do rules.update({'threshold': least}) -%}{%- endif -%}
     {%- for name in ['p_percent', 'dominance', 'prior_posterior']
-            if name in in_force and sdc._is_magnitude(product.measures[measure]) -%}
+            if unions and name in in_force and sdc._is_magnitude(product.measures[measure]) -%}
         {%- do rules.update({name: in_force[name]}) -%}
     {%- endfor -%}
     {{- return(rules) -}}

@@ -56,7 +56,7 @@
 {%- macro _pattern(product, protected, in_force) -%}
     {%- set digest = run_query(sdc._content_hash(sdc._cells_with_statuses(product, protected))) -%}
     {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true)
-        ~ tojson(product.measures) ~ protected.config.meta.sdc_least_suppressed_count)) -}}
+        ~ tojson(product.measures) ~ protected.config.meta.sdc_least_suppressed_count ~ protected.config.meta.get('sdc_unions', true))) -}}
 {%- endmacro -%}
 
 

@@ -1,7 +1,8 @@
 {#-
     A query of problems with the protected model, told from the cells model: cells missing, invented or changed, cells
-    that a rule makes unsafe and the protected model calls safe, marks of low reliability that are wrong, and listed cells
-    that the product does not have. Statuses are recomputed here from the contributors, not believed.
+    that a rule makes unsafe and the protected model calls safe, cells that are released already and suppressed now, marks of
+    low reliability that are wrong, and listed cells that the product does not have. Statuses are recomputed here from the
+    contributors, not believed.
 -#}
 {%- macro _gate_statuses(product, protected, in_force) -%}
     {%- set key = product.by + product.dimensions -%}
@@ -49,6 +50,14 @@ select
             then '{{ protected.name }} has changed the reliability of {{ measure }} of a cell: '
                 || {{ sdc._cell_name(key, '') }}
         {%- endfor %}
+        {%- if protected.config.meta.sdc_frozen %}
+        when coalesce(protected.is_frozen, true) and not (
+            {%- for measure in product.measures -%}
+                protected.{{ measure }}_status = 'safe'{{ ' and ' if not loop.last }}
+            {%- endfor -%}
+        )
+            then '{{ protected.name }} suppresses a cell that is released already (frozen): ' || {{ sdc._cell_name(key, '') }}
+        {%- endif %}
     end as problem
 from (select true as found, * from {{ sdc._ruled_cells(product.relation, product, in_force) }}) as cell
 full join (select true as found, * from {{ protected.relation_name }}) as protected using ({{ key | join(', ') }})
