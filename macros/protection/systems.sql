@@ -129,7 +129,7 @@ from (
                 frozen := {{ 'choices.is_frozen' if choices else 'false' }},
                 previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
                 contributor := rules.contributor,
-                {{ sdc._contributor_fields(measure, rules_of_sums) | indent(16) }},
+                contributors := cast(cells.{{ measure }}_contributors as bigint),
                 "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
             ) order by cells.cell_id) as cell_list
         from {{ cells }} as cells
@@ -151,39 +151,15 @@ from (
 {%- endmacro -%}
 
 
-{#- Fields of a cell's struct that tell of its contributors, as far as `rules` need them to judge sums of cells: how many;
-    and for rules of concentration the sum of their sizes, and the largest. -#}
-{%- macro _contributor_fields(measure, rules) -%}
-contributors := {{ 'cast(cells.' ~ measure ~ '_contributors as bigint)' if rules else 'cast(null as bigint)' }},
-    {%- if rules.keys() | reject('equalto', 'threshold') | list %}
-absolute := cast(cells.{{ measure }}_absolute as double),
-largest := list_transform(cells.{{ measure }}_largest, lambda one: struct_pack(
-    contributor := cast(one.contributor as varchar),
-    amount := cast(one.amount as double),
-    waived := coalesce(one.waived, false)
-))
-    {%- else %}
-absolute := cast(null as double),
-largest := cast(null as struct(contributor varchar, amount double, waived boolean)[])
-    {%- endif %}
-{%- endmacro -%}
-
-
 {#-
-    The rules in force that a sum of suppressed cells must pass like any cell, as the engine names them; those of
-    concentration where the measure is a magnitude. Rules about records, groups and requests look at single cells only. None
-    where protect() asks for none (`unions`).
+    The rules in force that a sum of suppressed cells must pass like any cell, as the engine names them: the threshold of
+    contributors; none where protect() asks for none (`unions`). Rules about records, groups and requests look at single
+    cells only; those of concentration the engine knows for sums, too, but sums that may fail them are too many to try.
     Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
 -#}
-{%- macro _rules_of_sums(measure, product, in_force, unions) -%}
-    {%- set rules = {} -%}
+{%- macro _rules_of_sums(in_force, unions) -%}
     {%- set least = in_force.get('threshold', {}).get('contributors') -%}
-    {%- if unions and least is not none -%}{%- do rules.update({'threshold': least}) -%}{%- endif -%}
-    {%- for name in ['p_percent', 'dominance', 'prior_posterior']
-            if unions and name in in_force and sdc._is_magnitude(product.measures[measure]) -%}
-        {%- do rules.update({name: in_force[name]}) -%}
-    {%- endfor -%}
-    {{- return(rules) -}}
+    {{- return({'threshold': least} if unions and least is not none else {}) -}}
 {%- endmacro -%}
 
 

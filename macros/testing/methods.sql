@@ -93,7 +93,7 @@ spl := cast(0 as double),
 frozen := false,
 previous := false,
 contributor := cast(null as bigint),
-{{ sdc._contributor_fields(measure, {}) }},
+contributors := cast(null as bigint),
 "integer" := {{ 'true' if sdc._is_count(mart.product.measures[measure]) else 'false' }}
     {%- endset %}
 {{ sdc._treat('sdc_audit', 'verdict', mart.product, measure, fields, {}, measure ~ '_primary') }}

@@ -35,8 +35,10 @@ from sdc.engine.system import System
 from sdc.engine.view import Space
 
 NAME = "unions"
-# Sets of cells that may be tried, for the threshold and for each rule of concentration: half a minute, about.
+# Sets of cells that may be tried under the threshold, and how many of them one counts for under a rule of concentration:
+# half a minute each, about.
 WORK = 5_000_000
+CONCENTRATED = 10
 # Targets whose cells can add up to sensitivities of one order of magnitude are examined together.
 MAGNITUDE = 4.0
 
@@ -176,7 +178,7 @@ class _Concentrated:
     ) -> tuple[list[np.ndarray], np.ndarray]:
         """Sums that can fail the rule: (sets, cells of which not all were tried), as positions in `cells`."""
         starts, target, place, room = self._starts()
-        sets, left = [], np.zeros(len(self.cells), dtype=bool)
+        sets, left, work = [], np.zeros(len(self.cells), dtype=bool), work // CONCENTRATED
         scale = np.floor(np.log(np.maximum(room, 1e-300)) / np.log(MAGNITUDE))
         for each in np.unique(scale):
             chosen = np.flatnonzero(scale == each)
