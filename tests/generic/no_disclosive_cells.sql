@@ -10,9 +10,11 @@
     contributions (see macros/testing/methods.sql).
 
     contributions   name of the contributions model; default: the model that cells() tabulates
+    hierarchies     {dimension: name of its hierarchy}, where every table of the product limits the depth of a dimension:
+                    the cells then do not tell where the codes of the contributions belong
     A failing row names measure, rule and cell.
 -#}
-{% test no_disclosive_cells(model, contributions=none) %}
+{% test no_disclosive_cells(model, contributions=none, hierarchies={}) %}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set mart = sdc._mart(model) -%}
     {%- set product = mart.product -%}
@@ -58,22 +60,32 @@ contributions as (
 ),
 
 {% for name in product.dimensions -%}
+{{ name }}_steps as (
+    select
+        {{ name }} as child,
+        unnest({{ name }}_parents).code as code
+    from {{ product.relation }}
+    {%- if name in hierarchies %}
+    union
+    select
+        cast(code as varchar) as child,
+        cast(parent as varchar) as code
+    from {{ sdc._contributions_of(product.node, hierarchies[name]) }}
+    where parent is not null
+    {%- endif %}
+),
+
 {{ name }}_above as (
     select distinct
         {{ name }} as code,
         {{ name }} as ancestor
-    from {{ product.relation }}
+    from contributions
     union
     select
         above.code,
-        parents.code as ancestor
+        steps.code as ancestor
     from {{ name }}_above as above
-    inner join (
-        select distinct
-            {{ name }} as child,
-            unnest({{ name }}_parents).code as code
-        from {{ product.relation }}
-    ) as parents on above.ancestor = parents.child
+    inner join {{ name }}_steps as steps on above.ancestor = steps.child
 ),
 
 {% endfor -%}
@@ -195,5 +207,17 @@ where
 union all
 {% endfor %}
 
+{% for name in product.dimensions -%}
+select distinct
+    'every measure' as measure,
+    'the contributions have codes of {{ name }} that are in no cell: name its hierarchy with the argument `hierarchies`' as problem,
+    '' as cell
+from {{ name }}_above
+group by code
+having not bool_or(ancestor = '{{ product.totals[name] | replace("'", "''") }}')
+
+union all
+
+{% endfor -%}
 {{ sdc._not_examined(model, 'published') }}
 {% endtest %}

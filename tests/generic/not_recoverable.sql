@@ -7,7 +7,8 @@
 
     Where an alternative to suppression protects the mart, every number is unknown within reach of the published one.
 
-    The gate audits the whole product; this test is its independent repetition on what a reader holds in hand.
+    The gate audits the whole product; this test repeats it on what a reader holds in hand, by the same engine. A mart that
+    shows its whole product is the same system, and has the answer of the run's earlier audit (python/sdc/once.py).
     A failing row names measure, finding and cell. It fails also when the audit examined fewer cells than are suppressed.
 -#}
 {% test not_recoverable(model) %}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 MART = "models/marts/pub_toy_by_area_and_size.sql"
@@ -289,3 +291,45 @@ def test_a_release_that_repeats_rows_is_refused(toy):
     )
     toy.edit("models/releases/rel_toy_by_area.sql", "select *", "select * exclude (range)")
     refused(toy, "are not rows of pub_toy_by_area", select="rel_toy_by_area")
+
+
+def test_suppressing_a_released_cell_is_refused(toy):
+    """`frozen` is told to suppression, and the gate holds the protected model to it."""
+    period = toy.restricted("select min(period) from intermediate.int_toy__cells")[0][0]
+    toy.write(
+        "models/intermediate/int_toy__released.sql",
+        f"select '{period}' as period, 'Total' as area, 'Total' as size_band",
+    )
+    toy.edit(
+        "models/intermediate/int_toy__protected.sql",
+        "'business_counts'",
+        "'business_counts', frozen=ref('int_toy__released')",
+    )
+    outcome = toy.dbt(
+        "run", "--select", "int_toy__released int_toy__protected pub_toy_by_area_and_size pub_toy_by_area"
+    )
+    assert outcome, outcome.text
+    toy.restricted(
+        "update intermediate.int_toy__protected set turnover_status = 'secondary' "
+        f"where period = '{period}' and area = 'Total' and size_band = 'Total'"
+    )
+    refused(toy, f"suppresses a cell that is released already (frozen): period = {period}, area = Total")
+
+
+def test_where_no_table_goes_to_the_lowest_codes_contributions_are_counted_by_the_hierarchy(toy):
+    """The cells then do not tell where the contributions belong; the data test says so, and takes the hierarchy."""
+    toy.edit(
+        "models/intermediate/int_toy__cells.sql",
+        "by=['period']",
+        "by=['period'], tables=[[{'area': {'depth': 1}}, 'size_band']]",
+    )
+    name = "pub_toy_by_area__no_disclosive_cells"
+    before = toy.dbt("build", "--select", f"int_toy__protected+1 int_toy__cells {name}", "--exclude", "test_type:unit")
+    assert re.search(rf"FAIL \d+ {name}", before.text), before.text
+    toy.edit(
+        "models/_toy__models.yml",
+        "test_name: no_disclosive_cells}",
+        "test_name: no_disclosive_cells, arguments: {hierarchies: {area: toy_area_hierarchy}}}",
+    )
+    after = toy.dbt("test", "--select", "test_name:no_disclosive_cells")
+    assert after, after.text

@@ -22,9 +22,8 @@ from sdc.engine.view import View
 
 # Sets grown at a time.
 BATCH = 20_000
-# A sum of entries below this part of their sizes is zero.
-ZERO = 1e-9
-
+# A sum of entries below this is zero: entries are whole numbers, or fractions with small denominators.
+ZERO = 1e-6
 # Above every rank: a set that is not worth growing.
 DEAD = np.iinfo(np.int32).max
 
@@ -78,8 +77,8 @@ def cancelling(
     """Every minimal cancelling set that grows from a start, and some others that cancel.
 
     Cells are positions in `entries.cells`; `rank` int64 tells their order, -1 for cells that may not be added. Asked of
-    sets int64[sets, size], grown from the starts `number`, `grow(sets, number)` says above which rank cells may be added
-    to each (-1: to all), or DEAD where none is worth it; and whether only `kin` may: cells of the same number, 0 or
+    sets int64[sets, size], grown from starts `number`, `grow(sets, number)` says above which rank cells may be added to
+    each (-1: to all), or DEAD where none is worth it; and whether only `kin` may: cells of the same number, 0 or
     more, as one in the set. `work` is how many sets may be tried.
     """
     offers = _Offers(entries.rows, rank, np.full(len(rank), -1) if kin is None else kin)
@@ -140,7 +139,8 @@ class _Offers:
         All are -1 for sets that cancel.
         """
         count, size = sets.shape
-        member = sp.csr_matrix((np.ones(count * size), sets.ravel(), np.arange(count + 1) * size), (count, len(self.rows.indptr) - 1))
+        shape = count, self.rows.shape[0]
+        member = sp.csr_matrix((np.ones(count * size), sets.ravel(), np.arange(count + 1) * size), shape)
         left = (member @ self.rows).tocsr()
         left.data[np.abs(left.data) < ZERO] = 0.0
         left.eliminate_zeros()

@@ -35,7 +35,7 @@ from sdc.engine.system import System
 from sdc.engine.view import Space
 
 NAME = "unions"
-# Sets of cells that may be tried under the threshold, and how many of them one counts for under a rule of concentration:
+# Sets of cells that may be tried under the threshold, and how many of these one is under a rule of concentration:
 # half a minute each, about.
 WORK = 5_000_000
 CONCENTRATED = 10
@@ -189,7 +189,7 @@ class _Concentrated:
         return sets, np.flatnonzero(left)
 
     def _starts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(cells, targets, their places, rooms): a room is what the start and cells that may be added can gain at most."""
+        """(cells, targets, their places, rooms); a room is what a start and the cells it may add can gain at most."""
         parts = int(self.part.max(initial=-1)) + 1
         hidden = np.flatnonzero(self.other > 0)
         all_others = np.bincount(self.part, weights=np.maximum(self.other, 0.0), minlength=parts)
@@ -245,9 +245,7 @@ class _Concentrated:
         found = cancelling(entries, rank, starts[kept], grow, work, deadline)
         return Found(found.sets, kept[found.unfinished], found.work), usable
 
-    def _sensitivity(
-        self, sets: np.ndarray, target: np.ndarray, place: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _sensitivity(self, sets: np.ndarray, target: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sensitivities of the cells of sets, float64[sets, size], for the set's target; and mask [sets]: has a set a
         cell where the target gains more than in its start, at `place`?
         """
