@@ -121,6 +121,27 @@ def test_released_cells_are_not_suppressed(protect, plain, database):
     assert_safe(rows, plain)
 
 
+@pytest.mark.parametrize(("arguments", "rules"), [("", {"threshold": 3}), (", unions=false", None)])
+def test_sums_are_held_to_the_threshold_unless_told_otherwise(protect, arguments, rules):
+    """Suppression and audit are given the same rules and attackers."""
+    asked = []
+
+    def asking(name: str):
+        method = getattr(functions.engine, name)
+
+        def call(*tables, **keywords):
+            asked.append((keywords.get("rules"), keywords["attackers"]))
+            return method(*tables, **keywords)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(functions.engine, "suppress", asking("suppress"))
+        patch.setattr(functions, "audit_once", lambda *tables, **keywords: asking("audit")(*tables, **keywords))
+        protect(arguments + ", explain=false")
+    assert asked and set(map(str, asked)) == {str((rules, ("contributors", "unions") if rules else ("contributors",)))}
+
+
 def test_periods_are_tables_of_their_own(protect, plain, database):
     database.execute(
         "create table restricted.intermediate.one_period as "

@@ -1,1 +1,6 @@
-{{ sdc.protect(ref('int_digital_businesses__cells'), rule_set='business_counts', least_suppressed_count=0, unions=false) }}
+{{ sdc.protect(
+    ref('int_digital_businesses__cells'),
+    rule_set='business_counts',
+    least_suppressed_count=0,
+    unions=false
+) }}

@@ -77,7 +77,7 @@ def suppress(
             a bounded amount of work proves it, block by block, heuristic elsewhere.
         attackers: whom to protect against beside the outsider: names in `sdc.engine.attackers`; None for all that the
             cells tell of (columns `contributor`, `holding`; with `rules` also `unions`). `integers` and `public_rule`
-            are only asked for by name; what they cannot examine is left as it is, and to the audit to say.
+            are only asked for by name. What these readers cannot examine is left as it is, and to the audit to say.
         rules: the primary rules that sums of suppressed cells must pass: `threshold`, `p_percent`, `dominance`,
             `prior_posterior`, with the parameters of the SQL rules, as `{"threshold": 5, "p_percent": {"p": 10}}`. They
             need the columns `contributors` (how many), and for other rules than the threshold `largest` (list of
@@ -237,8 +237,9 @@ def audit(
     apart as the levels need), for any other the values he cannot go beyond. With `intervals` both are the exact
     interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or one
     of `attackers` (with `rules` as for `suppress`). Insiders compute a primary from what they know; `unions` a sum of
-    the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that these
-    two could not examine are not_examined with their name, the outsider's verdict on them being safe.
+    the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that a reader
+    could not examine are not_examined with its name, the outsider's verdict on them being safe: not all sums with the cell
+    were tried (`unions`), or its range of whole numbers was not settled.
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)
