@@ -238,8 +238,8 @@ def audit(
     interval, the outsider's. `attacker` names whom a cell is not safe from (NULL for safe cells): the outsider, or one
     of `attackers` (with `rules` as for `suppress`). Insiders compute a primary from what they know; `unions` a sum of
     the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that a reader
-    could not examine are not_examined with its name, the outsider's verdict on them being safe: not all sums with the cell
-    were tried (`unions`), or its range of whole numbers was not settled.
+    could not examine are not_examined with its name, the outsider's verdict on them being safe: not all sums with the
+    cell were tried (`unions`), or its range of whole numbers was not settled.
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)
