@@ -51,6 +51,7 @@ spl := cast(0 as double),
 frozen := false,
 previous := false,
 contributor := cast(null as bigint),
+contributors := cast(null as bigint),
 "integer" := {{ 'true' if count else 'false' }}
     {%- endset %}
 {{ sdc._treat('sdc_adjust', 'adjusted', product, measure, fields,
