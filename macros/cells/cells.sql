@@ -24,10 +24,9 @@
     waivers       boolean column: the contributor of this record consented to its disclosure. It is waived in a cell
                   where all its records are
 
-    Cost: records are grouped once, by contributor and leaf cell, codes and contributors as whole numbers. Leaf cells are then
-    rolled up one dimension after another; only contributors that span several of the cells to come are followed upwards
-    themselves, and only until they no longer do. Of the largest contributions only the ranks are rolled up; who they are is
-    looked up at the end.
+    Cost: records are grouped once, by contributor, which tells who has a single leaf cell: nearly all, and these are settled.
+    Only contributors with several are grouped by leaf cell too, and followed upwards until they no longer span several of
+    the cells to come. Whatever is settled is added up to cells, and cells are rolled up one dimension after another.
 -#}
 {%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
     {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
@@ -43,8 +42,8 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
-    {%- set ranks = [] -%}
-    {%- for measure in product.magnitudes -%}{%- do ranks.append(measure.name ~ '_largest') -%}{%- endfor -%}
+    {%- set lists = [] -%}
+    {%- for measure in product.magnitudes -%}{%- do lists.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
 with recursive
 
@@ -67,7 +66,7 @@ contributions as not materialized (
     from {{ relation }}
 ),
 
-{% for key in keys + ['contributor'] -%}
+{% for key in keys -%}
 {{ sdc._used(key) }}
 
 {% endfor -%}
@@ -75,92 +74,126 @@ contributions as not materialized (
 {{ sdc._codes(dimension) }}
 
 {% endfor -%}
-{% for key in product.by + ['contributor'] -%}
-{{ sdc._numbered(key) }}
+{% for column in product.by -%}
+{{ sdc._numbered(column) }}
 
 {% endfor -%}
 {{ sdc._problems(product) }}
 
--- one row per contributor and leaf cell; everything later is made from these
-contributors_0 as (
+-- whole numbers for codes: they are grouped and joined in a fraction of the time
+coded as not materialized (
     select
-        {%- for key in keys + ['contributor'] %}
-        {{ key }}_codes.number as {{ key }},
-        {%- endfor %}
-        count(*) as records,
-        {{- sdc._contributor_totals(product) | indent(8) }}
+        contributions.* replace (
+            {%- for key in keys %}
+            {{ key }}_codes.number as {{ key }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
     from contributions
-    {%- for key in keys + ['contributor'] %}
+    {%- for key in keys %}
     inner join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
     {%- endfor %}
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
-    group by all
 ),
 
-{{ sdc._settled(0, product.by) }}
+contributor_totals as (
+    select
+        {{ sdc._prefixed(product.by, '') }}contributor,
+        {%- for name in dims %}
+        min({{ name }}) as {{ name }},
+        max({{ name }}) as {{ name }}_last,
+        {%- endfor %}
+        count(*) as records,
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from coded
+    group by {{ sdc._prefixed(product.by, '') }}contributor
+),
+
+units as (
+    select
+        {{ sdc._prefixed(product.by, '') }}contributor,
+        row_number() over () as unit
+    from contributor_totals
+    where {% for name in dims %}{{ 'or ' if not loop.first }}{{ name }} <> {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+),
+
+-- one row per contributor with several leaf cells, and leaf cell
+contributors_0 as (
+    select
+        unit,
+        {{ dims | join(', ') }},
+        count(*) as records,
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from coded
+    inner join units using ({{ sdc._prefixed(product.by, '') }}contributor)
+    group by all
+),
 
 {% for name in dims -%}
 {%- set step = loop.index -%}
 contributors_{{ step }} as (
     select
-        {{ sdc._keys_with(keys, name, 'below') }},
-        contributor,
-        cast(sum(records) as bigint) as records,
-        {{- sdc._contributor_totals(product, again=true) | indent(8) }}
+        unit,
+        {{ sdc._keys_with(dims, name, 'below') }}
+        {{- sdc._followed_totals(product) | indent(8) }}
     from contributors_{{ step - 1 }} as below
-    semi join spanning_{{ step - 1 }} using ({{ sdc._prefixed(product.by + dims[:step - 1], '') }}contributor)
+    {%- if not loop.first %}
+    semi join spanning_{{ step - 1 }} using (unit, {{ dims[:step - 1] | join(', ') }})
+    {%- endif %}
     inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
     group by all
 ),
 
-{{ sdc._settled(step, product.by + dims[:step]) }}
+{% if not loop.last -%}
+{{ sdc._settled(step, dims[:step]) }}
 
+{% endif -%}
 {% endfor -%}
-settled as (
-    select
-        *
-        {%- for measure in product.magnitudes %},
-        {{ sdc._rank(measure) | indent(8) }}
-        {%- endfor %}
-    from (
-        {%- for step in range(dims | length + 1) %}
-        {{ 'union all' if not loop.first }}
-        select {{ step }} as step, * from settled_{{ step }}
-        {%- endfor %}
-    )
-),
-
 -- settled contributors as cells; what is left is to add these up
 settled_cells as (
     select
         step,
         {{ keys | join(', ') }},
         {{- sdc._merged(product) | indent(8) }}
-        {%- if product.magnitudes %},
+        {%- if lists %},
         {{- sdc._largest(product) | indent(8) }}
         {%- endif %}
     from (
         select
-            step,
+            0 as step,
+            {{ keys | join(', ') }},
+            {{- sdc._values(product) | indent(12) }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from contributor_totals
+        where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+        union all by name
+        select
+            0 as step,
+            {{ keys | join(', ') }},
+            {{- sdc._values(product) | indent(12) }}
+        from contributors_0
+        inner join units using (unit)
+        {%- for name in dims %}
+        union all by name
+        select
+            {{ loop.index }} as step,
             {{ keys | join(', ') }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
-            {%- for rank in ranks %},
-            {{ rank }}
-            {%- endfor %}
-        from settled
+        from {{ 'contributors' if loop.last else 'settled' }}_{{ loop.index }}
+        inner join units using (unit)
+        {%- endfor %}
     )
     group by step, {{ keys | join(', ') }}
 ),
 
 rolled_0 as (
-    select * exclude ({{ (['step'] + ranks) | join(', ') }})
+    select * exclude ({{ (['step'] + lists) | join(', ') }})
     from settled_cells
     where step = 0
 ),
 
-{% if ranks -%}
+{% if lists -%}
 largest_0 as (
-    select {{ (keys + ranks) | join(', ') }}
+    select {{ (keys + lists) | join(', ') }}
     from settled_cells
     where step = 0
 ),
@@ -179,14 +212,14 @@ rolled_{{ step }} as (
         from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
         union all by name
-        select * exclude ({{ (['step'] + ranks) | join(', ') }})
+        select * exclude ({{ (['step'] + lists) | join(', ') }})
         from settled_cells
         where step = {{ step }}
     )
     group by {{ keys | join(', ') }}
 ),
 
-{% if ranks -%}
+{% if lists -%}
 largest_{{ step }} as (
     select
         {{ keys | join(', ') }},
@@ -194,15 +227,15 @@ largest_{{ step }} as (
     from (
         select
             {{ keys | join(', ') }}
-            {%- for rank in ranks %},
-            unnest({{ rank }}) as {{ rank }}
+            {%- for list in lists %},
+            unnest({{ list }}) as {{ list }}
             {%- endfor %}
         from (
-            select {{ sdc._keys_with(keys, name, 'below') }}, {{ ranks | join(', ') }}
+            select {{ sdc._keys_with(keys, name, 'below') }}, {{ lists | join(', ') }}
             from largest_{{ step - 1 }} as below
             inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
             union all
-            select {{ (keys + ranks) | join(', ') }}
+            select {{ (keys + lists) | join(', ') }}
             from settled_cells
             where step = {{ step }}
         )
@@ -212,48 +245,8 @@ largest_{{ step }} as (
 
 {% endif -%}
 {% endfor -%}
-{% if ranks -%}
--- the largest by name and size
-largest as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
-        select
-            {{ sdc._listed(keys, 'ranks.') }}
-            {%- for measure in product.magnitudes %},
-            {{ sdc._entry(product, measure, measure.name ~ '_ranked.', measure.name ~ '_owners.code') | indent(12) }}
-            {%- endfor %}
-        from (
-            select
-                {{ keys | join(', ') }}
-                {%- for rank in ranks %},
-                unnest({{ rank }}) as {{ rank }}
-                {%- endfor %}
-            from largest_{{ dims | length }}
-        ) as ranks
-        {%- for measure in product.magnitudes %}
-        left join settled as {{ measure.name }}_ranked
-            on ranks.{{ measure.name }}_largest = {{ measure.name }}_ranked.{{ measure.name }}_largest
-        left join contributor_codes as {{ measure.name }}_owners
-            on {{ measure.name }}_ranked.contributor = {{ measure.name }}_owners.number
-        {%- endfor %}
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% endif -%}
 rolled as (
-    select rolled.* replace (
-        {%- for measure in product.measures %}
-        {{ measure.name }}_owners.code as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
-        {%- endfor %}
-    )
-    from rolled_{{ dims | length }} as rolled
-    {%- for measure in product.measures %}
-    left join contributor_codes as {{ measure.name }}_owners
-        on rolled.{{ measure.name }}_sole_contributor = {{ measure.name }}_owners.number
-    {%- endfor %}
+    select * from rolled_{{ dims | length }}
 )
 
 select
@@ -265,10 +258,10 @@ select
     {{ name }}_codes.label as {{ name }}_label,
     {{ name }}_codes.parents as {{ name }}_parents,
     {%- endfor %}
-    {{- sdc._statistics(product) | indent }}
+    {{- sdc._statistics(product, largest='largest_' ~ dims | length) | indent }}
 from rolled
-{%- if ranks %}
-left join largest using ({{ keys | join(', ') }})
+{%- if lists %}
+left join largest_{{ dims | length }} using ({{ keys | join(', ') }})
 {%- endif %}
 {%- for key in keys %}
 inner join {{ key }}_codes on rolled.{{ key }} = {{ key }}_codes.number
@@ -288,7 +281,7 @@ where
 -#}
 {%- macro _settled(step, columns) -%}
 spanning_{{ step }} as (
-    select {{ sdc._prefixed(columns, '') }}contributor
+    select unit, {{ columns | join(', ') }}
     from contributors_{{ step }}
     group by all
     having count(*) > 1
@@ -297,7 +290,7 @@ spanning_{{ step }} as (
 settled_{{ step }} as (
     select *
     from contributors_{{ step }}
-    anti join spanning_{{ step }} using ({{ sdc._prefixed(columns, '') }}contributor)
+    anti join spanning_{{ step }} using (unit, {{ columns | join(', ') }})
 ),
 {%- endmacro -%}
 

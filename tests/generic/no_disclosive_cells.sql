@@ -107,10 +107,8 @@ merged as (
     from (
         select
             {{ key }},
+            {{- sdc._values(recounted) | indent(12) }},
             {{- sdc._of_one_contributor(recounted) | indent(12) }}
-            {%- if recounted.magnitudes %},
-            {{- sdc._ranked(recounted) | indent(12) }}
-            {%- endif %}
         from contributors
     )
     group by {{ key }}
