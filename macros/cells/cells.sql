@@ -42,6 +42,7 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
+    {%- set followed = sdc._followed(product) -%}
     {%- set lists = [] -%}
     {%- for measure in product.magnitudes -%}{%- do lists.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
@@ -80,7 +81,8 @@ contributions as not materialized (
 {% endfor -%}
 {{ sdc._problems(product) }}
 
--- whole numbers for codes: they are grouped and joined in a fraction of the time
+-- whole numbers for codes: they are grouped and joined in a fraction of the time. Unknown codes have stopped it all, and
+-- outer joins are done one after another
 coded as not materialized (
     select
         contributions.* replace (
@@ -90,7 +92,7 @@ coded as not materialized (
         )
     from contributions
     {%- for key in keys %}
-    inner join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
+    left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
     {%- endfor %}
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
 ),
@@ -131,35 +133,31 @@ contributors_0 as (
 {% for name in dims -%}
 {%- set step = loop.index -%}
 contributors_{{ step }} as (
+    select unit, {{ (dims + followed) | join(', ') }}
+    from {{ sdc._below(step, dims) }}
+    union all
     select
         unit,
         {{ sdc._keys_with(dims, name, 'below') }}
         {{- sdc._followed_totals(product) | indent(8) }}
-    from contributors_{{ step - 1 }} as below
-    {%- if not loop.first %}
-    semi join spanning_{{ step - 1 }} using (unit, {{ dims[:step - 1] | join(', ') }})
-    {%- endif %}
-    inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+    from {{ sdc._below(step, dims) }} as below
+    inner join {{ name }}_ancestors as ancestors
+        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
     group by all
 ),
 
-{% if not loop.last -%}
+{% if loop.revindex > 2 -%}
 {{ sdc._settled(step, dims[:step]) }}
 
 {% endif -%}
 {% endfor -%}
--- settled contributors as cells; what is left is to add these up
-settled_cells as (
+-- contributors with one leaf cell are settled from the beginning
+rolled_0 as (
     select
-        step,
         {{ keys | join(', ') }},
         {{- sdc._merged(product) | indent(8) }}
-        {%- if lists %},
-        {{- sdc._largest(product) | indent(8) }}
-        {%- endif %}
     from (
         select
-            0 as step,
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
@@ -167,40 +165,33 @@ settled_cells as (
         where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
         union all by name
         select
-            0 as step,
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }}
         from contributors_0
         inner join units using (unit)
-        {%- for name in dims %}
-        union all by name
-        select
-            {{ loop.index }} as step,
-            {{ keys | join(', ') }},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-        from {{ 'contributors' if loop.last else 'settled' }}_{{ loop.index }}
-        inner join units using (unit)
-        {%- endfor %}
     )
-    group by step, {{ keys | join(', ') }}
-),
-
-rolled_0 as (
-    select * exclude ({{ (['step'] + lists) | join(', ') }})
-    from settled_cells
-    where step = 0
+    group by {{ keys | join(', ') }}
 ),
 
 {% if lists -%}
 largest_0 as (
-    select {{ (keys + lists) | join(', ') }}
-    from settled_cells
-    where step = 0
+    select
+        {{ keys | join(', ') }},
+        {{- sdc._largest(product) | indent(8) }}
+    from (
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._entries(product) | indent(12) }}
+        from contributor_totals
+        where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+    )
+    group by {{ keys | join(', ') }}
 ),
 
 {% endif -%}
 {% for name in dims -%}
 {%- set step = loop.index -%}
+{%- set settled = 'settled_' ~ step if loop.revindex > 2 else 'contributors_' ~ step if loop.last -%}
 rolled_{{ step }} as (
     select
         {{ keys | join(', ') }},
@@ -211,10 +202,14 @@ rolled_{{ step }} as (
             below.* exclude ({{ keys | join(', ') }})
         from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        {%- if settled %}
         union all by name
-        select * exclude ({{ (['step'] + lists) | join(', ') }})
-        from settled_cells
-        where step = {{ step }}
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from {{ settled }}
+        inner join units using (unit)
+        {%- endif %}
     )
     group by {{ keys | join(', ') }}
 ),
@@ -226,19 +221,20 @@ largest_{{ step }} as (
         {{- sdc._largest(product) | indent(8) }}
     from (
         select
-            {{ keys | join(', ') }}
+            {{ sdc._keys_with(keys, name, 'below') }}
             {%- for list in lists %},
             unnest({{ list }}) as {{ list }}
             {%- endfor %}
-        from (
-            select {{ sdc._keys_with(keys, name, 'below') }}, {{ lists | join(', ') }}
-            from largest_{{ step - 1 }} as below
-            inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
-            union all
-            select {{ (keys + lists) | join(', ') }}
-            from settled_cells
-            where step = {{ step }}
-        )
+        from largest_{{ step - 1 }} as below
+        inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        {%- if settled %}
+        union all
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._entries(product) | indent(12) }}
+        from {{ settled }}
+        inner join units using (unit)
+        {%- endif %}
     )
     group by {{ keys | join(', ') }}
 ),
@@ -292,6 +288,18 @@ settled_{{ step }} as (
     from contributors_{{ step }}
     anti join spanning_{{ step }} using (unit, {{ columns | join(', ') }})
 ),
+{%- endmacro -%}
+
+
+{#- What a step goes on with: who still spans several of the cells to come. Settling before the last step costs more than
+    it saves. -#}
+{%- macro _below(step, dims) -%}
+    {%- set before = step - 1 -%}
+    {%- if 0 < before < dims | length - 1 -%}
+        (select * from contributors_{{ before }} semi join spanning_{{ before }} using (unit, {{ dims[:before] | join(', ') }}))
+    {%- else -%}
+        contributors_{{ before }}
+    {%- endif -%}
 {%- endmacro -%}
 
 

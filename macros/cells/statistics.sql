@@ -69,7 +69,18 @@ count({{ measure.name }}_amount) as {{ measure.name }}_unweighted
 {%- endmacro -%}
 
 
-{#- Of such sums, what must be known of one contributor in a larger cell: not what can be added up whoever it is from. -#}
+{#- Of such sums, the columns that must be known of one contributor in a larger cell: not what can be added up whoever it is
+    from. -#}
+{%- macro _followed(product) -%}
+    {%- set columns = ['requested'] * (product.requests is not none) + ['waived'] * (product.waivers is not none) -%}
+    {%- for measure in product.measures if measure.kind != 'records' -%}
+        {%- do columns.extend([measure.name] + [measure.name ~ '_amount'] * (measure.weight is not none)) -%}
+    {%- endfor -%}
+    {{- return(columns) -}}
+{%- endmacro -%}
+
+
+{#- These columns of one contributor's rows as one row. -#}
 {%- macro _followed_totals(product) -%}
     {%- if product.requests %},
 bool_or(requested) as requested
@@ -114,11 +125,10 @@ case when {{ counts }} then contributor end as {{ name }}_sole_contributor
     {%- if measure.negatives %}
 coalesce(abs({{ name }}), 0) as {{ name }}_absolute,
     {%- endif %}
-cast(coalesce({{ name }} = 0, false) as integer) as {{ name }}_zero_contributors,
-    {%- if product.requests %}
-case when requested then abs({{ amount }}) end as {{ name }}_requested_largest,
+cast(coalesce({{ name }} = 0, false) as integer) as {{ name }}_zero_contributors
+    {%- if product.requests %},
+case when requested then abs({{ amount }}) end as {{ name }}_requested_largest
     {%- endif %}
-{{ sdc._entry(product, measure) }}
     {%- endif %}
     {{- ',' if not loop.last }}
     {%- endfor %}
@@ -153,8 +163,9 @@ max({{ name }}_requested_largest) as {{ name }}_requested_largest
 {%- endmacro -%}
 
 
-{#- A contributor's row as an entry of the list of the largest: by negative size, so that the least is the largest. -#}
-{%- macro _entry(product, measure) -%}
+{#- A contributor's row as entries of the lists of the largest: by negative size, so that the least is the largest. -#}
+{%- macro _entries(product) %}
+    {%- for measure in product.magnitudes %}
 case
     when {{ measure.name }} is not null
         then struct_pack(
@@ -162,6 +173,8 @@ case
             contributor := contributor{{ ',\n            waived := waived' if product.waivers }}
         )
 end as {{ measure.name }}_largest
+    {{- ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro -%}
 
 

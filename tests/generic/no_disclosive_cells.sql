@@ -109,6 +109,9 @@ merged as (
             {{ key }},
             {{- sdc._values(recounted) | indent(12) }},
             {{- sdc._of_one_contributor(recounted) | indent(12) }}
+            {%- if recounted.magnitudes %},
+            {{- sdc._entries(recounted) | indent(12) }}
+            {%- endif %}
         from contributors
     )
     group by {{ key }}
