@@ -173,25 +173,8 @@ rolled_0 as (
     group by {{ keys | join(', ') }}
 ),
 
-{% if lists -%}
-largest_0 as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._entries(product) | indent(12) }}
-        from contributor_totals
-        where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% endif -%}
 {% for name in dims -%}
 {%- set step = loop.index -%}
-{%- set settled = 'settled_' ~ step if loop.revindex > 2 else 'contributors_' ~ step if loop.last -%}
 rolled_{{ step }} as (
     select
         {{ keys | join(', ') }},
@@ -199,47 +182,31 @@ rolled_{{ step }} as (
     from (
         select
             {{ sdc._keys_with(keys, name, 'below') }},
-            below.* exclude ({{ keys | join(', ') }})
+            below.* exclude ({{ (keys + lists) | join(', ') }})
         from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
-        {%- if settled %}
+        {%- if lists %}
         union all by name
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-        from {{ settled }}
-        inner join units using (unit)
-        {%- endif %}
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% if lists -%}
-largest_{{ step }} as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
         select
             {{ sdc._keys_with(keys, name, 'below') }}
             {%- for list in lists %},
             unnest({{ list }}) as {{ list }}
             {%- endfor %}
-        from largest_{{ step - 1 }} as below
+        from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
-        {%- if settled %}
-        union all
+        {%- endif %}
+        {%- if loop.last or loop.revindex > 2 %}
+        union all by name
         select
             {{ keys | join(', ') }},
-            {{- sdc._entries(product) | indent(12) }}
-        from {{ settled }}
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from {{ 'contributors' if loop.last else 'settled' }}_{{ step }}
         inner join units using (unit)
         {%- endif %}
     )
     group by {{ keys | join(', ') }}
 ),
 
-{% endif -%}
 {% endfor -%}
 rolled as (
     select * from rolled_{{ dims | length }}
@@ -254,11 +221,8 @@ select
     {{ name }}_codes.label as {{ name }}_label,
     {{ name }}_codes.parents as {{ name }}_parents,
     {%- endfor %}
-    {{- sdc._statistics(product, largest='largest_' ~ dims | length) | indent }}
+    {{- sdc._statistics(product) | indent }}
 from rolled
-{%- if lists %}
-left join largest_{{ dims | length }} using ({{ keys | join(', ') }})
-{%- endif %}
 {%- for key in keys %}
 inner join {{ key }}_codes on rolled.{{ key }} = {{ key }}_codes.number
 {%- endfor %}

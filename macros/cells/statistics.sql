@@ -119,8 +119,9 @@ cast(requested as integer) as requests,
     {%- set counts = 'true' if measure.kind == 'records' else name ~ ' is not null' %}
     {%- set amount = name ~ ('_amount' if measure.weight else '') %}
 cast({{ counts }} as integer) as {{ name }}_contributors,
+    {%- if sdc._is_count(measure) %}
 case when {{ counts }} then contributor end as {{ name }}_sole_contributor
-    {%- if not sdc._is_count(measure) %},
+    {%- else %}
     {#- without negatives, the sum of the sizes is the value #}
     {%- if measure.negatives %}
 coalesce(abs({{ name }}), 0) as {{ name }}_absolute,
@@ -128,7 +129,15 @@ coalesce(abs({{ name }}), 0) as {{ name }}_absolute,
 cast(coalesce({{ name }} = 0, false) as integer) as {{ name }}_zero_contributors
     {%- if product.requests %},
 case when requested then abs({{ amount }}) end as {{ name }}_requested_largest
-    {%- endif %}
+    {%- endif %},
+case
+    when {{ counts }}
+        {#- by negative size, so that the least is the largest #}
+        then struct_pack(
+            size := -abs({{ amount }}),
+            contributor := contributor{{ ',\n            waived := waived' if product.waivers }}
+        )
+end as {{ name }}_largest
     {%- endif %}
     {{- ',' if not loop.last }}
     {%- endfor %}
@@ -145,8 +154,9 @@ cast(sum(requests) as bigint) as requests,
     {%- set name = measure.name %}
 {{ 'cast(sum(' ~ name ~ ') as bigint)' if sdc._is_count(measure) else 'sum(' ~ name ~ ')' }} as {{ name }},
 cast(sum({{ name }}_contributors) as bigint) as {{ name }}_contributors,
+    {%- if sdc._is_count(measure) %}
 min({{ name }}_sole_contributor) as {{ name }}_sole_contributor
-    {%- if not sdc._is_count(measure) %},
+    {%- else %}
     {%- if measure.negatives %}
 sum({{ name }}_absolute) as {{ name }}_absolute,
     {%- endif %}
@@ -156,39 +166,16 @@ cast(sum({{ name }}_unweighted) as bigint) as {{ name }}_unweighted
     {%- endif %}
     {%- if product.requests %},
 max({{ name }}_requested_largest) as {{ name }}_requested_largest
+    {%- endif %},
+min({{ name }}_largest, 5) as {{ name }}_largest
     {%- endif %}
-    {%- endif %}
     {{- ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro -%}
 
 
-{#- A contributor's row as entries of the lists of the largest: by negative size, so that the least is the largest. -#}
-{%- macro _entries(product) %}
-    {%- for measure in product.magnitudes %}
-case
-    when {{ measure.name }} is not null
-        then struct_pack(
-            size := -abs({{ measure.name }}{{ '_amount' if measure.weight }}),
-            contributor := contributor{{ ',\n            waived := waived' if product.waivers }}
-        )
-end as {{ measure.name }}_largest
-    {{- ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro -%}
-
-
-{#- The five largest of such entries. -#}
-{%- macro _largest(product) %}
-    {%- for measure in product.magnitudes %}
-min({{ measure.name }}_largest, 5) as {{ measure.name }}_largest
-    {{- ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro -%}
-
-
-{#- The columns of the cells model, from the cells rolled up in all dimensions, `rolled`, and the lists of the largest. -#}
-{%- macro _statistics(product, largest='largest') %}
+{#- The columns of the cells model, from the cells rolled up in all dimensions, `rolled`. -#}
+{%- macro _statistics(product) %}
 rolled.records,
     {%- if product.requests %}
 rolled.requests,
@@ -198,10 +185,13 @@ rolled.requests,
     {%- set decimal = 'decimal(38, ' ~ measure.decimals ~ ')' %}
 cast(rolled.{{ name }} as {{ sdc._measure_type(measure) }}) as {{ name }},
 rolled.{{ name }}_contributors,
-case when rolled.{{ name }}_contributors = 1 then rolled.{{ name }}_sole_contributor end as {{ name }}_sole_contributor
+case
+    when rolled.{{ name }}_contributors = 1
+        then rolled.{{ name }}_{{ 'sole_contributor' if sdc._is_count(measure) else 'largest[1].contributor' }}
+end as {{ name }}_sole_contributor
     {%- if not sdc._is_count(measure) %},
 coalesce(
-    list_transform({{ largest }}.{{ name }}_largest, lambda x: struct_pack(
+    list_transform(rolled.{{ name }}_largest, lambda x: struct_pack(
         contributor := x.contributor,
         amount := cast(-x.size as {{ decimal }}),
         waived := {{ 'x.waived' if product.waivers else 'false' }}
