@@ -5,10 +5,10 @@ contributor and leaf cell.
     python -m benchmarks.cells --units 500000
     python -m benchmarks.cells --contributor enterprise_reference
 
-Contributions are the synthetic register of the demonstration (`sdc.demo.register`), 2.7 million local units of enterprise
-groups, repeated over four periods; areas, industries and size bands are those of the seeds. Prints wall and CPU seconds,
-their ratio to the grouping, and the peak memory of the process so far. Run it alone on the machine: the ratio is of two
-timings."""
+Contributions are the synthetic register of the demonstration (`sdc.demo.register`), 2.7 million local units of
+enterprise groups, repeated over four periods; areas, industries and size bands are those of the seeds. Prints wall and
+CPU seconds, their ratio to the grouping, and the peak memory of the process so far. Run it alone on the machine: the
+ratio is of two timings."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def main() -> None:
         draw(connection, asked.units, asked.contributor)
         connection.execute(f"set memory_limit = '{asked.memory}'")
         least_wall, least_cpu, groups = timed(connection, GROUPING)
-        print(f"grouping {asked.units * PERIODS:,} contributions: {least_wall:.1f} s, CPU {least_cpu:.1f} s, {groups:,} rows")
+        print(
+            f"grouping {asked.units * PERIODS:,} contributions: {least_wall:.1f} s, CPU {least_cpu:.1f} s, {groups:,} rows"
+        )
         for name, sql in queries.items():
             wall, cpu, cells = timed(connection, sql)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
