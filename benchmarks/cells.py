@@ -107,9 +107,7 @@ def main() -> None:
         draw(connection, asked.units, asked.contributor)
         connection.execute(f"set memory_limit = '{asked.memory}'")
         least_wall, least_cpu, groups = timed(connection, GROUPING)
-        print(
-            f"grouping {asked.units * PERIODS:,} contributions: {least_wall:.1f} s, CPU {least_cpu:.1f} s, {groups:,} rows"
-        )
+        print(f"grouping {asked.units * PERIODS:,} rows to {groups:,}: {least_wall:.1f} s, CPU {least_cpu:.1f} s")
         for name, sql in queries.items():
             wall, cpu, cells = timed(connection, sql)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
