@@ -97,6 +97,7 @@ coded as not materialized (
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
 ),
 
+-- one row per contributor, and whether it has one leaf cell
 contributor_totals as (
     select
         {{ sdc._prefixed(product.by, '') }}contributor,
@@ -110,34 +111,34 @@ contributor_totals as (
     group by {{ sdc._prefixed(product.by, '') }}contributor
 ),
 
-units as (
+-- the contributors with several, numbered: a number is followed in a fraction of the time
+spanning_0 as (
     select
         {{ sdc._prefixed(product.by, '') }}contributor,
-        row_number() over () as unit
+        row_number() over () as contributor_number
     from contributor_totals
     where {% for name in dims %}{{ 'or ' if not loop.first }}{{ name }} <> {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
 ),
 
--- one row per contributor with several leaf cells, and leaf cell
 contributors_0 as (
     select
-        unit,
+        contributor_number,
         {{ dims | join(', ') }},
         count(*) as records,
         {{- sdc._contributor_totals(product) | indent(8) }}
     from coded
-    inner join units using ({{ sdc._prefixed(product.by, '') }}contributor)
+    inner join spanning_0 using ({{ sdc._prefixed(product.by, '') }}contributor)
     group by all
 ),
 
 {% for name in dims -%}
 {%- set step = loop.index -%}
 contributors_{{ step }} as (
-    select unit, {{ (dims + followed) | join(', ') }}
+    select contributor_number, {{ (dims + followed) | join(', ') }}
     from {{ sdc._below(step, dims) }}
     union all
     select
-        unit,
+        contributor_number,
         {{ sdc._keys_with(dims, name, 'below') }}
         {{- sdc._followed_totals(product) | indent(8) }}
     from {{ sdc._below(step, dims) }} as below
@@ -151,7 +152,7 @@ contributors_{{ step }} as (
 
 {% endif -%}
 {% endfor -%}
--- contributors with one leaf cell are settled from the beginning
+-- the leaf cells: all values, and who has no other cell
 rolled_0 as (
     select
         {{ keys | join(', ') }},
@@ -168,7 +169,7 @@ rolled_0 as (
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }}
         from contributors_0
-        inner join units using (unit)
+        inner join spanning_0 using (contributor_number)
     )
     group by {{ keys | join(', ') }}
 ),
@@ -201,7 +202,7 @@ rolled_{{ step }} as (
             {{ keys | join(', ') }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
         from {{ 'contributors' if loop.last else 'settled' }}_{{ step }}
-        inner join units using (unit)
+        inner join spanning_0 using (contributor_number)
         {%- endif %}
     )
     group by {{ keys | join(', ') }}
@@ -241,7 +242,7 @@ where
 -#}
 {%- macro _settled(step, columns) -%}
 spanning_{{ step }} as (
-    select unit, {{ columns | join(', ') }}
+    select contributor_number, {{ columns | join(', ') }}
     from contributors_{{ step }}
     group by all
     having count(*) > 1
@@ -250,7 +251,7 @@ spanning_{{ step }} as (
 settled_{{ step }} as (
     select *
     from contributors_{{ step }}
-    anti join spanning_{{ step }} using (unit, {{ columns | join(', ') }})
+    anti join spanning_{{ step }} using (contributor_number, {{ columns | join(', ') }})
 ),
 {%- endmacro -%}
 
@@ -260,7 +261,11 @@ settled_{{ step }} as (
 {%- macro _below(step, dims) -%}
     {%- set before = step - 1 -%}
     {%- if 0 < before < dims | length - 1 -%}
-        (select * from contributors_{{ before }} semi join spanning_{{ before }} using (unit, {{ dims[:before] | join(', ') }}))
+        (
+            select *
+            from contributors_{{ before }}
+            semi join spanning_{{ before }} using (contributor_number, {{ dims[:before] | join(', ') }})
+        )
     {%- else -%}
         contributors_{{ before }}
     {%- endif -%}
