@@ -18,7 +18,7 @@ from sdc.engine.cutting import incumbent as primal
 from sdc.engine.cutting import inequalities
 from sdc.engine.cutting.attacker import Attacker, reached
 from sdc.engine.cutting.block import Block, blocks_of
-from sdc.engine.cutting.dives import dive
+from sdc.engine.cutting.dives import dive, follow
 from sdc.engine.cutting.master import Master
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.rounding import rounding_rows
@@ -331,6 +331,8 @@ class Search:
                         return
                     gap = 0.0
                 self.master.add(found)
+                if found:
+                    follow(self.master, pattern, self.separate, lambda: self.cutoff, self.late)
                 self.relax()
                 missed = [row for key, row in self.master.pool.items() if key not in known]
             rows.update((row.key, row) for row in missed)
