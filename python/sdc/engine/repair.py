@@ -210,11 +210,19 @@ class Repairer:
                     found = self._cheapest(columns, matrix, charge[columns], column, amount)
                     if found is not None and (best is None or found[0] < best[0]):
                         best = found
+                    # The other way costs the same where nothing is in its way.
+                    if found is not None and self._fits(found[1], -found[2]):
+                        break
             if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE or not compare)):
                 break
         if best is None:
             return False
         return self._suppress(*view.expand(best[1], best[2]))
+
+    def _fits(self, columns: np.ndarray, displacement: np.ndarray) -> bool:
+        """Do the attacker's bounds leave room for this displacement of columns?"""
+        room = np.where(displacement > 0, self.view.room_up[columns], self.view.room_down[columns])
+        return bool((np.abs(displacement) <= room * (1 + NOISE)).all())
 
     def _cheapest(
         self, columns: np.ndarray, matrix: sp.csr_matrix, charge: np.ndarray, column: int, amount: float
@@ -237,9 +245,10 @@ class Repairer:
             upper[at], lower[at], least[len(columns) + at] = 0.0, 1.0, 1.0
         both = sp.hstack((matrix, -matrix), format="csr")
         most = np.concatenate((upper, lower))
+        program = lp.Program(both, least, most)
         best: tuple[float, np.ndarray] | None = None
         for _ in range(PASSES):
-            solution = lp.minimise(np.tile(per_unit + move, 2), both, least, most)
+            solution = program.minimise(np.tile(per_unit + move, 2))
             if solution.x is None:
                 break
             displacement = solution.x[: len(columns)] - solution.x[len(columns) :]

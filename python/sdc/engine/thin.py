@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from sdc.engine.elimination import PRIME, Basis, inverse, kinds
 from sdc.engine.insiders import Insiders
 from sdc.engine.pattern import Pattern
+from sdc.engine.thin_dense import DenseSolutions
 from sdc.engine.view import View, gather
 
 # Secondaries looked at in one go, which bounds the memory.
@@ -28,6 +29,7 @@ SMALL = 2000
 SPREAD = 0.5
 # Of more columns that could be published only the dearest are judged.
 JUDGED = 5000
+DENSE = 300_000
 
 
 def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray:
@@ -48,6 +50,20 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
     foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
     free = np.flatnonzero(~has_primary & ~needed[kind])
+    dense = _dense(basis, has_primary, foreign, len(free))
+    if dense is not None:
+        free = dense.free(free)
+        best = []
+        import os
+        for turn in range(int(os.environ.get('ORD','6'))):
+            dear = cost[free]
+            if turn > 0:
+                dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
+            gone = dense.published(free[np.lexsort((free, -dear))])
+            if os.environ.get('DBG'): print(turn, cost[gone].sum())
+            if not best or cost[gone].sum() > cost[best].sum():
+                best = gone
+        return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
     free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
     free = free[~_open_at_once(basis, rows, free, foreign)] if foreign else free
@@ -64,6 +80,21 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
         if not best or cost[gone].sum() > cost[best].sum():
             best = gone
     return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
+
+
+def _dense(basis, harmed, foreign, free):
+    if basis.vectors.shape[0] * basis.vectors.shape[1] > DENSE:
+        return None
+    one, two = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for side in foreign:
+        mine, known = (np.flatnonzero(mask) for mask in side.concerned)
+        if len(mine) * len(known) * max(free, 1) > DENSE * 10:
+            return None
+        first, second = np.repeat(mine, len(known)), np.tile(known, len(mine))
+        learns = side.learns(first, second) & (first != second)
+        one.append(first[learns])
+        two.append(second[learns])
+    return DenseSolutions(basis, harmed, (np.concatenate(one), np.concatenate(two)))
 
 
 def _published(
