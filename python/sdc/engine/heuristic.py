@@ -110,13 +110,18 @@ class Work:
     deadline: float | None
     threads: int | None
     progress: Progress | None
+    _certified: tuple[np.ndarray | None, int] = (None, 0)
 
     def certify(self, rounds: tuple[tuple[int, bool], ...] = COVER) -> None:
-        """Prove what blocks can prove of the pattern as it stands."""
+        """Prove what blocks can prove of the pattern as it stands; nothing where that has just been done."""
+        before, points = self._certified
+        if points == len(self.pattern.points) and np.array_equal(before, self.pattern.suppressed):
+            return
         certify_by_basis(self.pattern, self.deadline)
         if len(self.pattern.unmet()):
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
+        self._certified = self.pattern.suppressed.copy(), len(self.pattern.points)
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
@@ -135,6 +140,7 @@ def protect(work: Work) -> None:
     """
     pattern, system = work.pattern, work.pattern.system
     pattern.forget()
+    work._certified = None, 0
     work.certify()
     if len(pattern.unmet()) == 0:
         return

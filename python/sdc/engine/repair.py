@@ -23,6 +23,9 @@ from sdc.engine.view import View, gather
 
 # Neighbourhood sizes tried in turn, before the whole system.
 SIZES = (200, 600, 2000, 4000, 16_000)
+# A displacement moves at least 2 ** k cells, where cells are in k relations; neighbourhoods of less than this to the k
+# rarely hold one.
+ROOM = 2.5
 # Up to this size a feasible neighbourhood is grown once more, for a cheaper protection.
 COMPARE = 600
 # A suppressed cell that moves costs this part of the cheapest candidate: short displacements are preferred.
@@ -44,6 +47,8 @@ class Repairer:
         self._cost = pattern.system.cost.copy()
         self._hidden = pattern.suppressed.copy()
         self._charge = self._price(np.arange(self.view.columns))
+        least = ROOM ** float(np.median(self.view.degrees)) if self.view.columns else 0.0
+        self._sizes = (*(size for size in SIZES if least <= size < self.view.columns), self.view.columns)
 
     @contextmanager
     def barring(self, cell: int, times: float) -> Iterator[None]:
@@ -195,7 +200,7 @@ class Repairer:
         positive = charge[near][charge[near] > 0]
         best: tuple[float, np.ndarray, np.ndarray] | None = None
         growth = Growth(view, column, charge, float(np.median(positive)) if len(positive) else 1.0)
-        for size in (*SIZES, view.columns):
+        for size in self._sizes:
             if largest is not None and size > largest:
                 break
             columns = growth.to(size)

@@ -12,6 +12,8 @@ afterwards; so are insiders who know several cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -26,10 +28,12 @@ TOGETHER = 2000
 # Orders tried where there are at most so many columns; costs are changed by up to this part for those after the first.
 ORDERS = 6
 SMALL = 2000
-SPREAD = 0.5
+SPREAD = 0.9
+# Many more are tried where all columns are judged at once, on dense tables of at most so many numbers.
+DENSE_ORDERS = 32
+DENSE = 2_000_000
 # Of more columns that could be published only the dearest are judged.
 JUDGED = 5000
-DENSE = 300_000
 
 
 def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray:
@@ -52,17 +56,7 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
     free = np.flatnonzero(~has_primary & ~needed[kind])
     dense = _dense(basis, has_primary, foreign, len(free))
     if dense is not None:
-        free = dense.free(free)
-        best = []
-        import os
-        for turn in range(int(os.environ.get('ORD','6'))):
-            dear = cost[free]
-            if turn > 0:
-                dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
-            gone = dense.published(free[np.lexsort((free, -dear))])
-            if os.environ.get('DBG'): print(turn, cost[gone].sum())
-            if not best or cost[gone].sum() > cost[best].sum():
-                best = gone
+        best = _cheapest(dense.published, dense.free(free), cost, DENSE_ORDERS)
         return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
     free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
@@ -71,30 +65,37 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
     concerned = tuple(
         np.logical_or.reduce(masks).tobytes() for masks in zip(*(side.concerned for side in foreign), strict=True)
     )
-    best: list[int] = []
-    for turn in range(ORDERS if view.columns <= SMALL else 1):
-        dear = cost[free]
-        if turn > 0:
-            dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
-        gone = _published(Solutions(basis), free[np.lexsort((free, -dear))].tolist(), has_primary, foreign, concerned)
-        if not best or cost[gone].sum() > cost[best].sum():
-            best = gone
+
+    def published(order: np.ndarray) -> list[int]:
+        return _published(Solutions(basis), order.tolist(), has_primary, foreign, concerned)
+
+    best = _cheapest(published, free, cost, ORDERS if view.columns <= SMALL else 1)
     return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
 
 
-def _dense(basis, harmed, foreign, free):
-    if basis.vectors.shape[0] * basis.vectors.shape[1] > DENSE:
+def _cheapest(
+    published: Callable[[np.ndarray], list[int]], free: np.ndarray, cost: np.ndarray, orders: int
+) -> list[int]:
+    """What is published in the best of several orders of `free`: dearest first, and others near to it."""
+    best: list[int] = []
+    for turn in range(orders):
+        dear = cost[free]
+        if turn > 0:
+            dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
+        gone = published(free[np.lexsort((free, -dear))])
+        if not best or cost[gone].sum() > cost[best].sum():
+            best = gone
+    return best
+
+
+def _dense(basis: Basis, harmed: np.ndarray, foreign: list[_Foreign], free: int) -> DenseSolutions | None:
+    """The solutions as a dense table, where it and the judgement of `free` columns at once are small; else None."""
+    pairs = [(np.zeros(0, dtype=np.int64),) * 2]
+    places = basis.vectors.shape[0] * basis.vectors.shape[1]
+    if max([places, *(side.most_pairs * free for side in foreign)]) > DENSE:
         return None
-    one, two = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for side in foreign:
-        mine, known = (np.flatnonzero(mask) for mask in side.concerned)
-        if len(mine) * len(known) * max(free, 1) > DENSE * 10:
-            return None
-        first, second = np.repeat(mine, len(known)), np.tile(known, len(mine))
-        learns = side.learns(first, second) & (first != second)
-        one.append(first[learns])
-        two.append(second[learns])
-    return DenseSolutions(basis, harmed, (np.concatenate(one), np.concatenate(two)))
+    pairs += [side.pairs() for side in foreign]
+    return DenseSolutions(basis, harmed, tuple(np.concatenate(side) for side in zip(*pairs, strict=True)))
 
 
 def _published(
@@ -260,6 +261,19 @@ class _Foreign:
     def concerned(self) -> tuple[np.ndarray, np.ndarray]:
         """Masks of columns that harbour a primary, and that are known to somebody."""
         return self._owner > -3, self._known >= 0
+
+    @property
+    def most_pairs(self) -> int:
+        """How many pairs there are at most."""
+        mine, known = self.concerned
+        return int(mine.sum()) * int(known.sum())
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pairs (column, known column) in which somebody would learn a primary."""
+        mine, known = (np.flatnonzero(mask) for mask in self.concerned)
+        one, two = np.repeat(mine, len(known)), np.tile(known, len(mine))
+        learns = self.learns(one, two) & (one != two)
+        return one[learns], two[learns]
 
     def learns(self, column: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Mask: a stranger knows `known` and would learn a primary of `column`."""
