@@ -77,9 +77,9 @@ def suppress_heuristically(
     local_fixpoint(pattern, attackers)
     if system.levelled:
         protect(work)
-        close(pattern, work.repairer, attackers, deadline=deadline)
+        close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
     else:
-        close(pattern, work.repairer, attackers, thinning=True, deadline=deadline)
+        close(pattern, work.repairer, attackers, thinning=True, deadline=deadline, threads=threads)
     for _ in range(ROUNDS):
         protect(work)
         limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
@@ -92,8 +92,8 @@ def suppress_heuristically(
         # What the audit proved on its way is not lost.
         pattern.points = pattern_again.points
         pattern.recredit()
-        close(pattern, work.repairer, attackers, deadline=deadline)
-        repair_pairs(pattern, work.repairer, finding.insiders, deadline)
+        close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
+        repair_pairs(pattern, work.repairer, finding.insiders, deadline, threads)
     bad = system.cell_id[finding.failing]
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"
@@ -121,7 +121,8 @@ class Work:
         if len(self.pattern.unmet()):
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
-        self._certified = self.pattern.suppressed.copy(), len(self.pattern.points)
+        if rounds == COVER:
+            self._certified = self.pattern.suppressed.copy(), len(self.pattern.points)
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""

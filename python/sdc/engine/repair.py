@@ -22,7 +22,7 @@ from sdc.engine.pattern import NOISE, Pattern
 from sdc.engine.view import View, gather
 
 # Neighbourhood sizes tried in turn, before the whole system.
-SIZES = (200, 600, 2000, 4000, 16_000)
+SIZES = (200, 600, 2000, 4000, 16_000, 64_000)
 # A displacement moves at least 2 ** k cells, where cells are in k relations; neighbourhoods of less than this to the k
 # rarely hold one.
 ROOM = 2.5
@@ -169,17 +169,29 @@ class Repairer:
 
         With `compare` a second, larger neighbourhood is looked into for something cheaper.
         """
-        view, needs = self.view, self.pattern.needs
+        view = self.view
         column = int(view.column[target])
         held = np.unique(view.column[known])
         if column < 0 or column in held:
             return False
-        step = float(needs.step[target]) / abs(float(view.ratio[target]))
-        least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
-        for sign, room in ((1.0, float(view.room_up[column])), (-1.0, float(view.room_down[column]))):
-            if room >= least * step and self._protect(column, [sign * min(step, room)], None, held, compare):
+        for sign in (1.0, -1.0):
+            amount = self.amount(target, sign)
+            if amount and self._protect(column, [amount], None, held, compare):
                 return True
         return False
+
+    def amount(self, target: int, *signs: float) -> float:
+        """How far the column of `target` is to move so that the cell is not exact; of the first sign with room, or 0."""
+        view, needs, column = self.view, self.pattern.needs, int(self.view.column[target])
+        if column < 0:
+            return 0.0
+        step = float(needs.step[target]) / abs(float(view.ratio[target]))
+        least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
+        for sign in signs or (1.0, -1.0):
+            room = float((view.room_up if sign > 0 else view.room_down)[column])
+            if room >= least * step:
+                return sign * min(step, room)
+        return 0.0
 
     def _protect(
         self,
@@ -199,11 +211,12 @@ class Repairer:
         near = gather(view.by_relation, gather(view.by_column, np.array([column]))[1])[1]
         positive = charge[near][charge[near] > 0]
         best: tuple[float, np.ndarray, np.ndarray] | None = None
-        growth = Growth(view, column, charge, float(np.median(positive)) if len(positive) else 1.0)
+        middle = float(np.median(positive)) if len(positive) else 1.0
+        growth = Growth(view, np.array([column]), charge, np.array([middle]))
         for size in self._sizes:
             if largest is not None and size > largest:
                 break
-            columns = growth.to(size)
+            columns = growth.to(size)[1]
             whole = len(columns) < size or size == view.columns
             if held is not None:
                 columns = np.setdiff1d(columns, held, assume_unique=True)
