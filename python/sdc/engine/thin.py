@@ -19,12 +19,13 @@ import scipy.sparse as sp
 
 from sdc.engine.elimination import PRIME, Basis, inverse, kinds
 from sdc.engine.insiders import Insiders
+from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
 from sdc.engine.thin_dense import DenseSolutions
 from sdc.engine.view import View, gather
 
 # Secondaries looked at in one go, which bounds the memory.
-TOGETHER = 2000
+TOGETHER = 1250
 # Orders tried where there are at most so many columns; costs are changed by up to this part for those after the first.
 ORDERS = 6
 SMALL = 2000
@@ -126,6 +127,8 @@ class Solutions:
         self.rows = basis.project(3)
         self._by_row = basis.vectors
         self._by_vector = basis.vectors.tocsc()
+        # Lengths at the start: which of several vectors is looked at makes a difference in time only.
+        self._length = np.diff(self._by_vector.indptr).tolist()
         # What has changed: entries of a row by vector, and the unknowns of a vector.
         self._row: dict[int, dict[int, int]] = {}
         self._support: dict[int, set[int]] = {}
@@ -184,7 +187,7 @@ class Solutions:
             entries = self.row(other)
             left = [place for place in entries if place not in row]
             if left:
-                through = min(left, key=lambda place: (len(self.support(place)), place))
+                through = min(left, key=self._length.__getitem__)
             else:
                 share = factor[other]
                 shared = (place for place in row if (entries.get(place, 0) - share * row[place]) % PRIME)
@@ -281,15 +284,18 @@ class _Foreign:
 
 
 def _open_at_once(basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: list[_Foreign]) -> np.ndarray:
-    """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time; some may be missed."""
+    """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time."""
     out = np.zeros(len(asked), dtype=bool)
     by_vector = basis.vectors.tocsc()
     concerned = np.logical_or.reduce([mask for side in foreign for mask in side.concerned])
-    for begin in range(0, len(asked), TOGETHER):
+
+    def opened(begin: int) -> np.ndarray:
         some = asked[begin : begin + TOGETHER]
         place, one, two = _tied_at_once(basis.vectors, by_vector, rows, some, concerned, foreign)
-        for side in foreign:
-            out[begin + place[side.learns(one, two) | side.learns(two, one)]] = True
+        return begin + place[np.logical_or.reduce([side.learns(one, two) | side.learns(two, one) for side in foreign])]
+
+    for places in in_threads(opened, range(0, len(asked), TOGETHER), None):
+        out[places] = True
     return out
 
 
@@ -303,7 +309,7 @@ def _tied_at_once(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(position in `asked`, unknown, unknown): pairs that determine each other once that one is published.
 
-    As `Solutions.tied`, but where a partner's vectors all run through the one published.
+    As `Solutions.tied`, for many at a time.
     """
     length = np.diff(by_vector.indptr)
     place, vector, value = gather(vectors, asked)
@@ -323,6 +329,12 @@ def _tied_at_once(
     of, through, _ = gather(vectors, other[partner])
     elsewhere = ~np.isin(at[partner][of] * vectors.shape[1] + through, key)
     of, through = of[elsewhere], through[elsewhere]
+    lone = np.setdiff1d(np.arange(len(partner)), of)
+    # Those that have none: one of which something is left when its share of the published one's is gone.
+    to, shared, whole = gather(vectors, asked[at[partner[lone]]])
+    own = _entries_at(vectors, other[partner[lone]][to], shared)
+    left = (own - factor[partner[lone]][to] * (whole % PRIME)) % PRIME != 0
+    of, through = np.concatenate((of, lone[to[left]])), np.concatenate((through, shared[left]))
     order = np.lexsort((through, length[through], of))
     first = order[np.append(True, np.diff(of[order]) != 0)[: len(order)]]
     partner, through = partner[of[first]], through[first]
@@ -345,6 +357,14 @@ def _tied_at_once(
         tied = left.any(axis=1) & right.any(axis=1) & _proportional(left, right)
         found.append(np.stack((at[one[tied]], other[one[tied]], second[tied])))
     return tuple(np.concatenate(found, axis=1))
+
+
+def _entries_at(matrix: sp.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """The entries of a matrix with sorted indices in the given places, 0 where it has none."""
+    keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * matrix.shape[1] + matrix.indices
+    wanted = row * matrix.shape[1] + column
+    where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[where] == wanted, matrix.data[where], 0)
 
 
 def _proportional(one: np.ndarray, two: np.ndarray) -> np.ndarray:
