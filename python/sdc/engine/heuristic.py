@@ -9,7 +9,7 @@ import numpy as np
 
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
-from sdc.engine.circuits import certify_by_basis
+from sdc.engine.circuits import FEW, certify_by_basis
 from sdc.engine.closing import close, repair_pairs
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
@@ -117,7 +117,9 @@ class Work:
         before, points = self._certified
         if points == len(self.pattern.points) and np.array_equal(before, self.pattern.suppressed):
             return
-        certify_by_basis(self.pattern, self.deadline)
+        # A space of its own is not worth its elimination for a few cells.
+        if self.pattern.has_space or len(self.pattern.unmet()) > FEW * self.pattern.suppressed.sum():
+            certify_by_basis(self.pattern, self.deadline)
         if len(self.pattern.unmet()):
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)

@@ -51,9 +51,14 @@ class Pattern:
 
     def space(self) -> Space:
         """What the relations leave open of the pattern as it stands; kept until the pattern changes."""
-        if self._space is None or not np.array_equal(self._space[0], self.suppressed):
+        if not self.has_space:
             self._space = self.suppressed.copy(), Space.of(self.system, self.suppressed)
         return self._space[1]
+
+    @property
+    def has_space(self) -> bool:
+        """Is `space` known already?"""
+        return self._space is not None and np.array_equal(self._space[0], self.suppressed)
 
     def unmet(self, cells: np.ndarray | None = None) -> np.ndarray:
         """Suppressed cells (among `cells`), ascending, whose needs are not proven yet."""
