@@ -22,8 +22,6 @@ from sdc.engine.thin import superfluous
 ROUNDS = 30
 # From so many pairs on each is repaired with what its first neighbourhood offers, many at a time.
 MANY = 1000
-# The same in large systems, where many pairs have been repaired before.
-SOME, LARGE = 20, 100_000
 
 
 def close(
@@ -81,10 +79,10 @@ def repair_pairs(
 ) -> None:
     """Repair pairs (cell, cells an insider knows), skipping what an earlier displacement of the round serves."""
     system, start = pattern.system, len(pattern.points)
-    if len(work) >= MANY or (len(work) >= SOME and repairer.view.columns >= LARGE):
-        many, work = len(work), _repair_side_by_side(pattern, repairer, work, deadline, threads)
-        if MANY <= many > len(work):
-            # Others may have served them: the next round knows.
+    if len(work) >= MANY:
+        left = _repair_side_by_side(pattern, repairer, work, deadline, threads)
+        if len(left) < len(work):
+            # Others may have served those: the next round knows.
             return
     moved = _Moved(pattern, start)
     for place, (cell, known) in enumerate(work):

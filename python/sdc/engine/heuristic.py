@@ -110,12 +110,13 @@ class Work:
     deadline: float | None
     threads: int | None
     progress: Progress | None
-    _certified: tuple[np.ndarray | None, int] = (None, 0)
+    # The suppressed cells, and how many points there were, when `certify` had proven what it can.
+    certified: tuple[np.ndarray | None, int] = (None, 0)
 
     def certify(self, rounds: tuple[tuple[int, bool], ...] = COVER) -> None:
         """Prove what blocks can prove of the pattern as it stands; nothing where that has just been done."""
-        before, points = self._certified
-        if points == len(self.pattern.points) and np.array_equal(before, self.pattern.suppressed):
+        suppressed, points = self.certified
+        if points == len(self.pattern.points) and np.array_equal(suppressed, self.pattern.suppressed):
             return
         # A space of its own is not worth its elimination for a few cells.
         if self.pattern.has_space or len(self.pattern.unmet()) > FEW * self.pattern.suppressed.sum():
@@ -124,7 +125,7 @@ class Work:
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
         if rounds == COVER:
-            self._certified = self.pattern.suppressed.copy(), len(self.pattern.points)
+            self.certified = self.pattern.suppressed.copy(), len(self.pattern.points)
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
@@ -143,7 +144,7 @@ def protect(work: Work) -> None:
     """
     pattern, system = work.pattern, work.pattern.system
     pattern.forget()
-    work._certified = None, 0
+    work.certified = None, 0
     work.certify()
     if len(pattern.unmet()) == 0:
         return

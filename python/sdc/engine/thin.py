@@ -30,8 +30,10 @@ TOGETHER = 1250
 ORDERS = 6
 SMALL = 2000
 SPREAD = 0.9
-# Many more are tried where all columns are judged at once, on dense tables of at most so many numbers.
+# Many more are tried where all columns are judged at once: where few dimensions are left, each of which is a round of
+# judgement, and no table has more than so many numbers.
 DENSE_ORDERS = 32
+DIMENSIONS = 32
 DENSE = 2_000_000
 # Of more columns that could be published only the dearest are judged.
 JUDGED = 5000
@@ -92,8 +94,8 @@ def _cheapest(
 def _dense(basis: Basis, harmed: np.ndarray, foreign: list[_Foreign], free: int) -> DenseSolutions | None:
     """The solutions as a dense table, where it and the judgement of `free` columns at once are small; else None."""
     pairs = [(np.zeros(0, dtype=np.int64),) * 2]
-    places = basis.vectors.shape[0] * basis.vectors.shape[1]
-    if max([places, *(side.most_pairs * free for side in foreign)]) > DENSE:
+    sizes = (basis.vectors.shape[0] * basis.vectors.shape[1], *(side.most_pairs * free for side in foreign))
+    if basis.vectors.shape[1] > DIMENSIONS or max(sizes) > DENSE:
         return None
     pairs += [side.pairs() for side in foreign]
     return DenseSolutions(basis, harmed, tuple(np.concatenate(side) for side in zip(*pairs, strict=True)))
