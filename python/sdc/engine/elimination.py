@@ -26,8 +26,8 @@ WORK = 60_000_000
 LARGEST = 1 << 20
 # A row that is no row of whole numbers may be one when multiplied by one of these.
 FACTORS = (1, 2, 3, 4, 6, 12, 60, 1024)
-# Rounds of a matrix with more than LARGE entries that have pivots in less than this part of its rows cost more than they
-# save: pivots of the next may be dearer.
+# Rounds of a matrix with more than LARGE entries that have pivots in fewer than this part of its rows cost more than
+# they save: pivots of the next may be dearer.
 WORTH = 0.01
 LARGE = 50_000
 # Ties between pivots of one cost are broken by a number below this, spread over the matrix.

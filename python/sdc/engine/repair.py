@@ -181,7 +181,7 @@ class Repairer:
         return False
 
     def amount(self, target: int, *signs: float) -> float:
-        """How far the column of `target` is to move so that the cell is not exact; of the first sign with room, or 0."""
+        """How far the column of `target` must move so that the cell is not exact, by the first sign with room; or 0."""
         view, needs, column = self.view, self.pattern.needs, int(self.view.column[target])
         if column < 0:
             return 0.0
