@@ -24,10 +24,9 @@
     waivers       boolean column: the contributor of this record consented to its disclosure. It is waived in a cell
                   where all its records are
 
-    Cost: records are grouped once, by contributor and leaf cell, codes and contributors as whole numbers. Leaf cells are then
-    rolled up one dimension after another; only contributors that span several of the cells to come are followed upwards
-    themselves, and only until they no longer do. Of the largest contributions only the ranks are rolled up; who they are is
-    looked up at the end.
+    Cost: records are grouped once, by contributor, which tells who has a single leaf cell: nearly all, and these are settled.
+    Only contributors with several are grouped by leaf cell too, and followed upwards until they no longer span several of
+    the cells to come. Whatever is settled is added up to cells, and cells are rolled up one dimension after another.
 -#}
 {%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
     {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
@@ -43,8 +42,9 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
-    {%- set ranks = [] -%}
-    {%- for measure in product.magnitudes -%}{%- do ranks.append(measure.name ~ '_largest') -%}{%- endfor -%}
+    {%- set followed = sdc._followed(product) -%}
+    {%- set lists = [] -%}
+    {%- for measure in product.magnitudes -%}{%- do lists.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
 with recursive
 
@@ -67,7 +67,7 @@ contributions as not materialized (
     from {{ relation }}
 ),
 
-{% for key in keys + ['contributor'] -%}
+{% for key in keys -%}
 {{ sdc._used(key) }}
 
 {% endfor -%}
@@ -75,97 +75,105 @@ contributions as not materialized (
 {{ sdc._codes(dimension) }}
 
 {% endfor -%}
-{% for key in product.by + ['contributor'] -%}
-{{ sdc._numbered(key) }}
+{% for column in product.by -%}
+{{ sdc._numbered(column) }}
 
 {% endfor -%}
 {{ sdc._problems(product) }}
 
--- one row per contributor and leaf cell; everything later is made from these
-contributors_0 as (
+-- whole numbers for codes: they are grouped and joined in a fraction of the time. Unknown codes have stopped it all, and
+-- outer joins are done one after another
+coded as not materialized (
     select
-        {%- for key in keys + ['contributor'] %}
-        {{ key }}_codes.number as {{ key }},
+        contributions.* replace (
+            {%- for key in keys %}
+            {{ key }}_codes.number as {{ key }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
+    from contributions
+    {%- for key in keys %}
+    left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
+    {%- endfor %}
+    where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
+),
+
+-- one row per contributor, and whether it has one leaf cell
+contributor_totals as (
+    select
+        {{ sdc._prefixed(product.by, '') }}contributor,
+        {%- for name in dims %}
+        min({{ name }}) as {{ name }},
+        max({{ name }}) as {{ name }}_last,
         {%- endfor %}
         count(*) as records,
         {{- sdc._contributor_totals(product) | indent(8) }}
-    from contributions
-    {%- for key in keys + ['contributor'] %}
-    inner join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
-    {%- endfor %}
-    where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
-    group by all
+    from coded
+    group by {{ sdc._prefixed(product.by, '') }}contributor
 ),
 
-{{ sdc._settled(0, product.by) }}
+-- the contributors with several, numbered: a number is followed in a fraction of the time
+spanning_0 as (
+    select
+        {{ sdc._prefixed(product.by, '') }}contributor,
+        row_number() over () as contributor_number
+    from contributor_totals
+    where {% for name in dims %}{{ 'or ' if not loop.first }}{{ name }} <> {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+),
+
+contributors_0 as (
+    select
+        contributor_number,
+        {{ dims | join(', ') }},
+        count(*) as records,
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from coded
+    inner join spanning_0 using ({{ sdc._prefixed(product.by, '') }}contributor)
+    group by all
+),
 
 {% for name in dims -%}
 {%- set step = loop.index -%}
 contributors_{{ step }} as (
+    select contributor_number, {{ (dims + followed) | join(', ') }}
+    from {{ sdc._below(step, dims) }}
+    union all
     select
-        {{ sdc._keys_with(keys, name, 'below') }},
-        contributor,
-        cast(sum(records) as bigint) as records,
-        {{- sdc._contributor_totals(product, again=true) | indent(8) }}
-    from contributors_{{ step - 1 }} as below
-    semi join spanning_{{ step - 1 }} using ({{ sdc._prefixed(product.by + dims[:step - 1], '') }}contributor)
-    inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        contributor_number,
+        {{ sdc._keys_with(dims, name, 'below') }}
+        {{- sdc._followed_totals(product) | indent(8) }}
+    from {{ sdc._below(step, dims) }} as below
+    inner join {{ name }}_ancestors as ancestors
+        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
     group by all
 ),
 
-{{ sdc._settled(step, product.by + dims[:step]) }}
-
-{% endfor -%}
-settled as (
-    select
-        *
-        {%- for measure in product.magnitudes %},
-        {{ sdc._rank(measure) | indent(8) }}
-        {%- endfor %}
-    from (
-        {%- for step in range(dims | length + 1) %}
-        {{ 'union all' if not loop.first }}
-        select {{ step }} as step, * from settled_{{ step }}
-        {%- endfor %}
-    )
-),
-
--- settled contributors as cells; what is left is to add these up
-settled_cells as (
-    select
-        step,
-        {{ keys | join(', ') }},
-        {{- sdc._merged(product) | indent(8) }}
-        {%- if product.magnitudes %},
-        {{- sdc._largest(product) | indent(8) }}
-        {%- endif %}
-    from (
-        select
-            step,
-            {{ keys | join(', ') }},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-            {%- for rank in ranks %},
-            {{ rank }}
-            {%- endfor %}
-        from settled
-    )
-    group by step, {{ keys | join(', ') }}
-),
-
-rolled_0 as (
-    select * exclude ({{ (['step'] + ranks) | join(', ') }})
-    from settled_cells
-    where step = 0
-),
-
-{% if ranks -%}
-largest_0 as (
-    select {{ (keys + ranks) | join(', ') }}
-    from settled_cells
-    where step = 0
-),
+{% if loop.revindex > 2 -%}
+{{ sdc._settled(step, dims[:step]) }}
 
 {% endif -%}
+{% endfor -%}
+-- the leaf cells: all values, and who has no other cell
+rolled_0 as (
+    select
+        {{ keys | join(', ') }},
+        {{- sdc._merged(product) | indent(8) }}
+    from (
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._values(product) | indent(12) }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from contributor_totals
+        where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+        union all by name
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._values(product) | indent(12) }}
+        from contributors_0
+        inner join spanning_0 using (contributor_number)
+    )
+    group by {{ keys | join(', ') }}
+),
+
 {% for name in dims -%}
 {%- set step = loop.index -%}
 rolled_{{ step }} as (
@@ -175,85 +183,34 @@ rolled_{{ step }} as (
     from (
         select
             {{ sdc._keys_with(keys, name, 'below') }},
-            below.* exclude ({{ keys | join(', ') }})
+            below.* exclude ({{ (keys + lists) | join(', ') }})
         from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        {%- if lists %}
         union all by name
-        select * exclude ({{ (['step'] + ranks) | join(', ') }})
-        from settled_cells
-        where step = {{ step }}
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% if ranks -%}
-largest_{{ step }} as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
         select
-            {{ keys | join(', ') }}
-            {%- for rank in ranks %},
-            unnest({{ rank }}) as {{ rank }}
+            {{ sdc._keys_with(keys, name, 'below') }}
+            {%- for list in lists %},
+            unnest({{ list }}) as {{ list }}
             {%- endfor %}
-        from (
-            select {{ sdc._keys_with(keys, name, 'below') }}, {{ ranks | join(', ') }}
-            from largest_{{ step - 1 }} as below
-            inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
-            union all
-            select {{ (keys + ranks) | join(', ') }}
-            from settled_cells
-            where step = {{ step }}
-        )
+        from rolled_{{ step - 1 }} as below
+        inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        {%- endif %}
+        {%- if loop.last or loop.revindex > 2 %}
+        union all by name
+        select
+            {{ keys | join(', ') }},
+            {{- sdc._of_one_contributor(product) | indent(12) }}
+        from {{ 'contributors' if loop.last else 'settled' }}_{{ step }}
+        inner join spanning_0 using (contributor_number)
+        {%- endif %}
     )
     group by {{ keys | join(', ') }}
 ),
 
-{% endif -%}
 {% endfor -%}
-{% if ranks -%}
--- the largest by name and size
-largest as (
-    select
-        {{ keys | join(', ') }},
-        {{- sdc._largest(product) | indent(8) }}
-    from (
-        select
-            {{ sdc._listed(keys, 'ranks.') }}
-            {%- for measure in product.magnitudes %},
-            {{ sdc._entry(product, measure, measure.name ~ '_ranked.', measure.name ~ '_owners.code') | indent(12) }}
-            {%- endfor %}
-        from (
-            select
-                {{ keys | join(', ') }}
-                {%- for rank in ranks %},
-                unnest({{ rank }}) as {{ rank }}
-                {%- endfor %}
-            from largest_{{ dims | length }}
-        ) as ranks
-        {%- for measure in product.magnitudes %}
-        left join settled as {{ measure.name }}_ranked
-            on ranks.{{ measure.name }}_largest = {{ measure.name }}_ranked.{{ measure.name }}_largest
-        left join contributor_codes as {{ measure.name }}_owners
-            on {{ measure.name }}_ranked.contributor = {{ measure.name }}_owners.number
-        {%- endfor %}
-    )
-    group by {{ keys | join(', ') }}
-),
-
-{% endif -%}
 rolled as (
-    select rolled.* replace (
-        {%- for measure in product.measures %}
-        {{ measure.name }}_owners.code as {{ measure.name }}_sole_contributor{{ ',' if not loop.last }}
-        {%- endfor %}
-    )
-    from rolled_{{ dims | length }} as rolled
-    {%- for measure in product.measures %}
-    left join contributor_codes as {{ measure.name }}_owners
-        on rolled.{{ measure.name }}_sole_contributor = {{ measure.name }}_owners.number
-    {%- endfor %}
+    select * from rolled_{{ dims | length }}
 )
 
 select
@@ -267,9 +224,6 @@ select
     {%- endfor %}
     {{- sdc._statistics(product) | indent }}
 from rolled
-{%- if ranks %}
-left join largest using ({{ keys | join(', ') }})
-{%- endif %}
 {%- for key in keys %}
 inner join {{ key }}_codes on rolled.{{ key }} = {{ key }}_codes.number
 {%- endfor %}
@@ -288,7 +242,7 @@ where
 -#}
 {%- macro _settled(step, columns) -%}
 spanning_{{ step }} as (
-    select {{ sdc._prefixed(columns, '') }}contributor
+    select contributor_number, {{ columns | join(', ') }}
     from contributors_{{ step }}
     group by all
     having count(*) > 1
@@ -297,8 +251,24 @@ spanning_{{ step }} as (
 settled_{{ step }} as (
     select *
     from contributors_{{ step }}
-    anti join spanning_{{ step }} using ({{ sdc._prefixed(columns, '') }}contributor)
+    anti join spanning_{{ step }} using (contributor_number, {{ columns | join(', ') }})
 ),
+{%- endmacro -%}
+
+
+{#- What a step goes on with: who still spans several of the cells to come. Settling before the last step costs more than
+    it saves. -#}
+{%- macro _below(step, dims) -%}
+    {%- set before = step - 1 -%}
+    {%- if 0 < before < dims | length - 1 -%}
+        (
+            select *
+            from contributors_{{ before }}
+            semi join spanning_{{ before }} using (contributor_number, {{ dims[:before] | join(', ') }})
+        )
+    {%- else -%}
+        contributors_{{ before }}
+    {%- endif -%}
 {%- endmacro -%}
 
 

@@ -46,8 +46,8 @@
 {%- endmacro -%}
 
 
-{#- Contributions summed per contributor and cell, from records or again from such sums. -#}
-{%- macro _contributor_totals(product, again=false) -%}
+{#- Records summed per contributor and cell. -#}
+{%- macro _contributor_totals(product) -%}
     {%- if product.requests %}
 bool_or(requested) as requested,
     {%- endif %}
@@ -56,12 +56,12 @@ bool_and(waived) as waived,
     {%- endif %}
     {%- for measure in product.measures %}
     {%- if sdc._is_count(measure) %}
-nullif({{ 'cast(sum(' ~ measure.name ~ ') as bigint)' if again else 'count(' ~ measure.name ~ ')' }}, 0) as {{ measure.name }}
+nullif(count({{ measure.name }}), 0) as {{ measure.name }}
     {%- else %}
 sum({{ measure.name }}) as {{ measure.name }}
     {%- if measure.weight %},
 sum({{ measure.name }}_amount) as {{ measure.name }}_amount,
-{{ 'cast(sum(' ~ measure.name ~ '_unweighted) as bigint)' if again else 'count(' ~ measure.name ~ '_amount)' }} as {{ measure.name }}_unweighted
+count({{ measure.name }}_amount) as {{ measure.name }}_unweighted
     {%- endif %}
     {%- endif %}
     {{- ',' if not loop.last }}
@@ -69,30 +69,75 @@ sum({{ measure.name }}_amount) as {{ measure.name }}_amount,
 {%- endmacro -%}
 
 
-{#- A contributor's row as a cell of one contributor. -#}
+{#- Of such sums, the columns that must be known of one contributor in a larger cell: not what can be added up whoever it is
+    from. -#}
+{%- macro _followed(product) -%}
+    {%- set columns = ['requested'] * (product.requests is not none) + ['waived'] * (product.waivers is not none) -%}
+    {%- for measure in product.measures if measure.kind != 'records' -%}
+        {%- do columns.extend([measure.name] + [measure.name ~ '_amount'] * (measure.weight is not none)) -%}
+    {%- endfor -%}
+    {{- return(columns) -}}
+{%- endmacro -%}
+
+
+{#- These columns of one contributor's rows as one row. -#}
+{%- macro _followed_totals(product) -%}
+    {%- if product.requests %},
+bool_or(requested) as requested
+    {%- endif %}
+    {%- if product.waivers %},
+bool_and(waived) as waived
+    {%- endif %}
+    {%- for measure in product.measures if measure.kind != 'records' %},
+{{ 'max' if sdc._is_count(measure) else 'sum' }}({{ measure.name }}) as {{ measure.name }}
+    {%- if measure.weight %},
+sum({{ measure.name }}_amount) as {{ measure.name }}_amount
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro -%}
+
+
+{#- What a contributor's row adds to a cell, whoever it is from. -#}
+{%- macro _values(product) %}
+records
+    {%- for measure in product.measures %},
+coalesce({{ measure.name }}, 0) as {{ measure.name }}
+    {%- if measure.weight %},
+{{ measure.name }}_unweighted
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro -%}
+
+
+{#- What a contributor's row adds as a cell of one contributor. -#}
 {%- macro _of_one_contributor(product) %}
-records,
     {%- if product.requests %}
 cast(requested as integer) as requests,
     {%- endif %}
     {%- for measure in product.measures %}
     {%- set name = measure.name %}
+    {%- set counts = 'true' if measure.kind == 'records' else name ~ ' is not null' %}
     {%- set amount = name ~ ('_amount' if measure.weight else '') %}
-coalesce({{ name }}, 0) as {{ name }},
-cast({{ name }} is not null as integer) as {{ name }}_contributors,
-case when {{ name }} is not null then contributor end as {{ name }}_sole_contributor
-    {%- if not sdc._is_count(measure) %},
+cast({{ counts }} as integer) as {{ name }}_contributors,
+    {%- if sdc._is_count(measure) %}
+case when {{ counts }} then contributor end as {{ name }}_sole_contributor
+    {%- else %}
     {#- without negatives, the sum of the sizes is the value #}
     {%- if measure.negatives %}
 coalesce(abs({{ name }}), 0) as {{ name }}_absolute,
     {%- endif %}
 cast(coalesce({{ name }} = 0, false) as integer) as {{ name }}_zero_contributors
-    {%- if measure.weight %},
-{{ name }}_unweighted
-    {%- endif %}
     {%- if product.requests %},
 case when requested then abs({{ amount }}) end as {{ name }}_requested_largest
-    {%- endif %}
+    {%- endif %},
+case
+    when {{ counts }}
+        {#- by negative size, so that the least is the largest #}
+        then struct_pack(
+            size := -abs({{ amount }}),
+            contributor := contributor{{ ',\n            waived := waived' if product.waivers }}
+        )
+end as {{ name }}_largest
     {%- endif %}
     {{- ',' if not loop.last }}
     {%- endfor %}
@@ -109,8 +154,9 @@ cast(sum(requests) as bigint) as requests,
     {%- set name = measure.name %}
 {{ 'cast(sum(' ~ name ~ ') as bigint)' if sdc._is_count(measure) else 'sum(' ~ name ~ ')' }} as {{ name }},
 cast(sum({{ name }}_contributors) as bigint) as {{ name }}_contributors,
+    {%- if sdc._is_count(measure) %}
 min({{ name }}_sole_contributor) as {{ name }}_sole_contributor
-    {%- if not sdc._is_count(measure) %},
+    {%- else %}
     {%- if measure.negatives %}
 sum({{ name }}_absolute) as {{ name }}_absolute,
     {%- endif %}
@@ -120,56 +166,16 @@ cast(sum({{ name }}_unweighted) as bigint) as {{ name }}_unweighted
     {%- endif %}
     {%- if product.requests %},
 max({{ name }}_requested_largest) as {{ name }}_requested_largest
+    {%- endif %},
+min({{ name }}_largest, 5) as {{ name }}_largest
     {%- endif %}
-    {%- endif %}
     {{- ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro -%}
 
 
-{#- A contributor's row as an entry of the list of the largest: by negative size, so that the least is the largest.
-    `row` is the prefix of that row's columns, `contributor` its contributor's name. -#}
-{%- macro _entry(product, measure, row='', contributor='contributor') -%}
-case
-    when {{ row }}{{ measure.name }} is not null
-        then struct_pack(
-            size := -abs({{ row }}{{ measure.name }}{{ '_amount' if measure.weight }}),
-            contributor := {{ contributor }}{{ ',\n            waived := ' ~ row ~ 'waived' if product.waivers }}
-        )
-end as {{ measure.name }}_largest
-{%- endmacro -%}
-
-
-{#- The entries of a contributor's row. -#}
-{%- macro _ranked(product) %}
-    {%- for measure in product.magnitudes %}
-{{ sdc._entry(product, measure) }}
-    {{- ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro -%}
-
-
-{#- The place of a contributor's row among all, in the order of such entries, contributors by number: the least of whole
-    numbers are found in a fraction of the time. -#}
-{%- macro _rank(measure) -%}
-case
-    when {{ measure.name }} is not null
-        then row_number() over (order by abs({{ measure.name }}{{ '_amount' if measure.weight }}) desc nulls last, contributor)
-end as {{ measure.name }}_largest
-{%- endmacro -%}
-
-
-{#- The five largest of such entries, or ranks. -#}
-{%- macro _largest(product) %}
-    {%- for measure in product.magnitudes %}
-min({{ measure.name }}_largest, 5) as {{ measure.name }}_largest
-    {{- ',' if not loop.last }}
-    {%- endfor %}
-{%- endmacro -%}
-
-
-{#- The columns of the cells model, from the cells rolled up in all dimensions, `rolled`, and the lists of the largest. -#}
-{%- macro _statistics(product, largest='largest') %}
+{#- The columns of the cells model, from the cells rolled up in all dimensions, `rolled`. -#}
+{%- macro _statistics(product) %}
 rolled.records,
     {%- if product.requests %}
 rolled.requests,
@@ -179,10 +185,13 @@ rolled.requests,
     {%- set decimal = 'decimal(38, ' ~ measure.decimals ~ ')' %}
 cast(rolled.{{ name }} as {{ sdc._measure_type(measure) }}) as {{ name }},
 rolled.{{ name }}_contributors,
-case when rolled.{{ name }}_contributors = 1 then rolled.{{ name }}_sole_contributor end as {{ name }}_sole_contributor
+case
+    when rolled.{{ name }}_contributors = 1
+        then rolled.{{ name }}_{{ 'sole_contributor' if sdc._is_count(measure) else 'largest[1].contributor' }}
+end as {{ name }}_sole_contributor
     {%- if not sdc._is_count(measure) %},
 coalesce(
-    list_transform({{ largest }}.{{ name }}_largest, lambda x: struct_pack(
+    list_transform(rolled.{{ name }}_largest, lambda x: struct_pack(
         contributor := x.contributor,
         amount := cast(-x.size as {{ decimal }}),
         waived := {{ 'x.waived' if product.waivers else 'false' }}

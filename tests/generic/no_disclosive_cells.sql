@@ -113,16 +113,11 @@ merged as (
     select
         {{ key }},
         {{- sdc._merged(recounted) | indent(8) }}
-        {%- if recounted.magnitudes %},
-        {{- sdc._largest(recounted) | indent(8) }}
-        {%- endif %}
     from (
         select
             {{ key }},
+            {{- sdc._values(recounted) | indent(12) }},
             {{- sdc._of_one_contributor(recounted) | indent(12) }}
-            {%- if recounted.magnitudes %},
-            {{- sdc._ranked(recounted) | indent(12) }}
-            {%- endif %}
         from contributors
     )
     group by {{ key }}
@@ -131,7 +126,7 @@ merged as (
 counted as (
     select
         {{ key }},
-        {{- sdc._statistics(recounted, 'rolled') | indent(8) }}
+        {{- sdc._statistics(recounted) | indent(8) }}
     from merged as rolled
 ){{ ',' if unsafe_of }}
 

@@ -6,6 +6,7 @@ import os
 import random
 from collections import defaultdict
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ AREA = {
 }
 SECTOR = {"Total": None, "D": "Total", "D1": "D", "d11": "D1", "E": "Total", "e1": "E", "e2": "E", "x": "Total"}
 BANDS = ["small", "large"]
+KEYS = ("period", "area", "sector", "band")
 MEASURES = """{
     'records_': {'count': true},
     'sites': {'count': 'site'},
@@ -52,12 +54,13 @@ def compiled(built_toy):
     return run
 
 
-def cells_sql(**extra: str) -> str:
-    dimensions = ", ".join(f"'{name}': {options}" for name, options in DIMENSIONS.items())
+def cells_sql(keys: tuple[str, ...] = KEYS, **extra: str) -> str:
+    dimensions = ", ".join(f"'{key}': {DIMENSIONS.get(key, '{}')}" for key in keys if key != "period")
+    by = ["period"] if "period" in keys else []
     arguments = "".join(f", {name}={value}" for name, value in extra.items())
     return (
         f"{{{{ sdc.cells(relation='shops', dimensions={{{dimensions}}}, measures={MEASURES}, contributor='owner', "
-        f"by=['period']{arguments}) }}}}"
+        f"by={by}{arguments}) }}}}"
     )
 
 
@@ -113,14 +116,19 @@ def rounded(value: Decimal, decimals: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-decimals), rounding="ROUND_HALF_UP")
 
 
-def brute_force(rows: list[dict]) -> dict[tuple, dict]:
+def totals_of(row: dict, dimension: str) -> set[str]:
+    """The codes of a dimension that a record counts for."""
+    if dimension == "area":
+        return set().union(*(ancestors(tree, row["area"]) for tree in AREA.values()))
+    return ancestors(SECTOR, row["sector"]) if dimension == "sector" else {str(row[dimension]).lower(), "Total"}
+
+
+def brute_force(rows: list[dict], keys: tuple[str, ...] = KEYS) -> dict[tuple, dict]:
     """Every cell from its records, one at a time: what the definitions say, and nothing clever."""
     cells = defaultdict(list)
     for row in rows:
-        for area in set().union(*(ancestors(tree, row["area"]) for tree in AREA.values())):
-            for sector in ancestors(SECTOR, row["sector"]):
-                for band in (row["band"], "Total"):
-                    cells[row["period"], area, sector, band].append(row)
+        for cell in product(*({row[key]} if key == "period" else totals_of(row, key) for key in keys)):
+            cells[cell].append(row)
     return {key: statistics(records) for key, records in cells.items()}
 
 
@@ -181,11 +189,11 @@ def sql_with_flags(compiled) -> str:
     return compiled(cells_sql(requests="'asked'", waivers="'consented'"))
 
 
-def computed(connection, sql: str) -> dict[tuple, dict]:
+def computed(connection, sql: str, keys: tuple[str, ...] = KEYS) -> dict[tuple, dict]:
     result = connection.execute(sql)
     names = [column[0] for column in result.description]
     rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    cells = {(r["period"], r["area"], r["sector"], r["band"]): r for r in rows}
+    cells = {tuple(r[key] for key in keys): r for r in rows}
     assert len(cells) == len(rows)
     return cells
 
@@ -199,6 +207,21 @@ def test_every_statistic_is_that_of_a_plain_group_by(sql_with_flags, seed, owner
     contributions = draw_contributions(seed, owners, rows)
     expected = brute_force(contributions)
     actual = computed(load(contributions), sql_with_flags)
+    assert actual.keys() == expected.keys()
+    for key, statistic in expected.items():
+        assert {name: actual[key][name] for name in statistic} == statistic, key
+
+
+@pytest.mark.parametrize(
+    "keys",
+    # contributors are followed step by step, and steps differ with their number
+    [("band",), ("period", "area"), ("sector", "band"), ("period", "sector", "area", "asked", "band")],
+)
+def test_any_number_of_dimensions(compiled, keys):
+    contributions = draw_contributions(10, 12, 150)
+    expected = brute_force(contributions, keys)
+    sql = compiled(cells_sql(keys, requests="'asked'", waivers="'consented'"))
+    actual = computed(load(contributions), sql, keys)
     assert actual.keys() == expected.keys()
     for key, statistic in expected.items():
         assert {name: actual[key][name] for name in statistic} == statistic, key

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from oracle import attack, checks, cubes
-from sdc import engine
-from sdc.engine import audit, suppress
+from sdc.engine import EngineError, audit, suppress
+from sdc.engine.cutting.incumbent import Unprotectable
 from sdc.engine.cutting.solver import SolverError
-from sdc.engine.errors import EngineError
-from sdc.engine.optimal import solve
+from sdc.engine.improve import solve_components
+from sdc.engine.optimal import Search
 
 
 def two_way(values: list[list[int]], **levels: dict[tuple[int, int], float]) -> cubes.Cube:
@@ -80,18 +80,19 @@ def test_a_search_that_is_cut_off_leaves_time_for_the_audit_of_what_it_found(mon
     cube = cubes.magnitude_cube([cubes.flat(12)] * 2, *cubes.contributions(np.random.default_rng(2), (12, 12), 1500))
 
     def slow(*arguments: object, time_limit: float, **options: object) -> object:
-        found = solve(*arguments, **options)
-        time.sleep(time_limit)
+        until = time.monotonic() + time_limit
+        found = solve_components(*arguments, **options)
+        time.sleep(max(until - time.monotonic(), 0.0))
         return found
 
     plain = suppress(cube.cells, cube.relations, method="heuristic", work=1, attackers=["outsider"]).schema.metadata
-    monkeypatch.setattr("sdc.engine.solve", slow)
+    monkeypatch.setattr("sdc.engine.solve_components", slow)
     asked = {"method": "optimal", "time_limit": 3.0, "attackers": ["outsider"]}
     cut_off = suppress(cube.cells, cube.relations, **asked).schema.metadata
     assert float(cut_off[b"cost"]) < float(plain[b"cost"])
 
 
-def test_who_knows_one_of_several_own_cells_gives_no_bound() -> None:
+def test_who_knows_one_of_several_own_cells_has_a_proven_optimum_too() -> None:
     cube = cubes.count_cube([cubes.flat(6)] * 2, np.random.default_rng(9).poisson(6, (6, 6)), threshold=4)
     cells = cube.cells.set_column(
         cube.cells.column_names.index("contributor"),
@@ -100,7 +101,7 @@ def test_who_knows_one_of_several_own_cells_gives_no_bound() -> None:
     )
     for method in ("auto", "optimal"):
         pattern = suppress(cells, cube.relations, method=method, attackers=["singletons"])
-        assert pattern.schema.metadata[b"bound"] == b"0.0"
+        assert pattern.schema.metadata[b"proven"] == b"True"
         again = audit(checks.with_pattern(cells, pattern), cube.relations, attackers=["singletons"])
         assert set(again["verdict"].to_pylist()) == {"safe"}
 
@@ -118,7 +119,7 @@ def test_heuristic_is_near_the_optimum_of_the_example() -> None:
     assert sum(hidden_values(cube, pattern)) <= 1.05 * 59
 
 
-@pytest.mark.parametrize("error", [EngineError("no suppression protects the primary cells 1"), SolverError("no luck")])
+@pytest.mark.parametrize("error", [Unprotectable([0]), SolverError("no luck")])
 def test_a_search_for_a_cheaper_pattern_cannot_undo_a_safe_one(monkeypatch, error: Exception) -> None:
     """The heuristic's pattern has passed its audit; that cells cannot be protected is for the heuristic to say."""
 
@@ -126,10 +127,11 @@ def test_a_search_for_a_cheaper_pattern_cannot_undo_a_safe_one(monkeypatch, erro
         raise error
 
     cube = two_way(PAPER, upl={(1, 2): 8.0}, lpl={(1, 2): 5.0})
-    for name in ("solve", "solve_components", "improve"):
-        monkeypatch.setattr(engine, name, fails)
+    monkeypatch.setattr(Search, "run", fails)
     for method in ("heuristic", "auto", "optimal"):
-        checks.assert_protected(cube.cells, cube.relations, suppress(cube.cells, cube.relations, method=method))
+        pattern = suppress(cube.cells, cube.relations, method=method)
+        checks.assert_protected(cube.cells, cube.relations, pattern)
+        assert (pattern.schema.metadata[b"bound"], pattern.schema.metadata[b"proven"]) == (b"0.0", b"False")
 
 
 def test_two_hidden_cells_in_each_line_are_not_enough() -> None:

@@ -22,15 +22,13 @@ from sdc.engine.audit import Progress, examine
 from sdc.engine.composite import suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.attacker import ENTRIES
-from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
 from sdc.engine.explain import MOST_PROGRAMS
 from sdc.engine.explain import explain as explain_pattern
 from sdc.engine.heuristic import suppress_heuristically
 from sdc.engine.improve import improve, solve_components
-from sdc.engine.insiders import Insiders, known_sets
+from sdc.engine.insiders import Insiders, each_insider
 from sdc.engine.needs import V_NOT_EXAMINED, V_SAFE, VERDICTS
-from sdc.engine.optimal import solve
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, Rules, Statistics
 from sdc.engine.system import SECONDARY, STATUS_NAMES, System
@@ -176,29 +174,24 @@ def _cheaper(
     """
     if not (start & ~system.primary).any():
         return start, 0.0
-    if work is None and method != "optimal":
+    if method == "optimal":
+        work = None
+    elif work is None:
         work = _affordable(system, start, AUTO_WORK if method == "auto" else HEURISTIC_WORK)
         if work < LEAST_WORK:
             return start, 0.0
-    known = [cells for each in insiders for cells in known_sets(each, start | system.candidate)]
-    # Who knows one cell of several of his own is kept from all others there, which is more than the audit asks: no
-    # bound follows, and a safe pattern may look unsafe.
-    same = all((each.knows == each.unit).all() for each in insiders)
+    who = [insider for each in insiders for insider in each_insider(each, start | system.candidate)]
+    asked = {"pinning": options["pinning"], "work": work}
     bound = 0.0
-    left = _left(deadline)
-    limit = None if left is None else SEARCH_SHARE * left
-    try:
+    if method == "heuristic":
+        better = improve(system, start, who, **asked)
+    else:
+        left = _left(deadline)
+        asked["time_limit"] = None if left is None else SEARCH_SHARE * left
         if method == "optimal":
-            solved = solve(system, start=start, insiders=known, time_limit=limit)
-            better, bound = solved.suppressed, solved.bound if same else 0.0
-        elif method == "auto" and same:
-            solved = solve_components(system, start, known, work=work, time_limit=limit)
-            better, bound = solved.suppressed, solved.bound
-        else:
-            better = improve(system, start, known, work=work)
-    except (SolverError, EngineError):
-        # `start` has passed its audit: a search for something cheaper that comes to nothing does not undo that
-        return start, bound
+            asked["largest"] = None
+        solved = solve_components(system, start, who, **asked)
+        better, bound = solved.suppressed, solved.bound
     if system.cost[better].sum() >= system.cost[start].sum():
         return start, bound
     finding = examine(Pattern(system, better), insiders, **{**options, "time_limit": _left(deadline)})
@@ -277,7 +270,7 @@ def explain(
     examine its block. `attackers` as for `audit()`.
     """
     system = System.from_arrow(cells, relations)
-    insiders = [known for each in named_attackers(system, attackers) for known in known_sets(each, system.suppressed)]
+    insiders = [who for each in named_attackers(system, attackers) for who in each_insider(each, system.suppressed)]
     why = explain_pattern(system, audit=audited, insiders=insiders, most_programs=programs)
     for name in ("lower", "upper"):
         bounds = pc.if_else(pc.is_valid(why[name]), why[name], audited[name])

@@ -184,7 +184,12 @@ def certify(
     `view` holds the classes of the pattern's suppressed cells. After `deadline` (time.monotonic) no further block is
     begun. Blocks are solved BATCH at a time, whatever the number of threads, so that the result is always the same.
     """
+    done = 0
     for size, centred in rounds:
+        # A second cover of blocks that are whole components would only repeat the first.
+        if not centred and min(size, done) >= view.columns > 0:
+            continue
+        done = max(done, size)
         seeds = np.unique(view.column[pattern.unmet()])
         visited = np.zeros(view.columns, dtype=bool)
         batch: list[tuple[np.ndarray, int | None]] = []

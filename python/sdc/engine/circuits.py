@@ -14,7 +14,7 @@ import numpy as np
 from sdc.engine import elimination
 from sdc.engine.elimination import Basis
 from sdc.engine.pattern import Pattern
-from sdc.engine.view import View
+from sdc.engine.view import View, gather
 
 # Bases tried one after the other; each proves most of what the one before did not.
 TURNS = 6
@@ -64,15 +64,19 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
     asked = np.zeros(view.columns, dtype=bool)
     asked[wanted] = True
     entry = np.flatnonzero(asked[vectors.indices])
+    entry = entry[np.argsort(vectors.indices[entry], kind="stable")]
     chosen = np.zeros(columns, dtype=bool)
     for furthest in (np.maximum(*reach), -np.minimum(*reach)):
-        order = entry[np.lexsort((owner[entry], -lengths[owner[entry]], furthest[entry], vectors.indices[entry]))]
-        last = np.append(np.diff(vectors.indices[order]) != 0, True)[: len(order)]
-        chosen[owner[order[last & (furthest[order] > 0)]]] = True
-    points = []
-    for column in np.flatnonzero(chosen):
-        begin, end = vectors.indptr[column], vectors.indptr[column + 1]
-        cells, displacement = view.expand(vectors.indices[begin:end], vectors.data[begin:end].astype(float))
-        order = np.argsort(cells)
-        points.append((cells[order], displacement[order]))
-    return points
+        best = entry
+        for key in (furthest, -lengths[owner]):
+            first = np.flatnonzero(np.append(True, np.diff(vectors.indices[best]) != 0)[: len(best)])
+            most = np.maximum.reduceat(key[best], first) if len(first) else key[:0]
+            best = best[key[best] == np.repeat(most, np.diff(np.append(first, len(best))))]
+        last = np.append(np.diff(vectors.indices[best]) != 0, True)[: len(best)]
+        chosen[owner[best[last & (furthest[best] > 0)]]] = True
+    number, unknown, value = gather(vectors, np.flatnonzero(chosen))
+    cells, of = view.members(unknown)
+    displacement = (value[of] * view.ratio[cells]).astype(float)
+    order = np.lexsort((cells, number[of]))
+    ends = np.cumsum(np.bincount(number[of]))[:-1]
+    return list(zip(np.split(cells[order], ends), np.split(displacement[order], ends), strict=True))

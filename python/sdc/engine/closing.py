@@ -13,12 +13,14 @@ import numpy as np
 from sdc.engine.errors import EngineError, named
 from sdc.engine.insiders import Insiders, computed
 from sdc.engine.pattern import Pattern
-from sdc.engine.repair import Repairer
+from sdc.engine.repair import SIZES, Repairer
+from sdc.engine.repair_many import TOGETHER, repair_many
+from sdc.engine.system import System
 from sdc.engine.thin import superfluous
 
 # Rounds of elimination and repair; what a round breaks for others is the next one's work, and ends soon.
 ROUNDS = 30
-# From so many pairs on each is repaired with what its first neighbourhood offers.
+# From so many pairs on each is repaired with what its first neighbourhood offers, many at a time.
 MANY = 1000
 
 
@@ -29,6 +31,7 @@ def close(
     *,
     thinning: bool = False,
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> None:
     """Suppress until no primary follows from the relations for an outsider or an insider.
 
@@ -41,7 +44,7 @@ def close(
             raise EngineError("suppress: the relations are too entangled for exact elimination; nothing was suppressed")
         work = _given_away(pattern, attackers)
         if work:
-            repair_pairs(pattern, repairer, work, deadline)
+            repair_pairs(pattern, repairer, work, deadline, threads)
             continue
         gone = superfluous(pattern, attackers) if thinning else np.zeros(0, dtype=np.int64)
         if len(gone) == 0:
@@ -68,22 +71,25 @@ def _given_away(pattern: Pattern, attackers: tuple[Insiders, ...]) -> list[tuple
 
 
 def repair_pairs(
-    pattern: Pattern, repairer: Repairer, work: list[tuple[int, np.ndarray]], deadline: float | None
+    pattern: Pattern,
+    repairer: Repairer,
+    work: list[tuple[int, np.ndarray]],
+    deadline: float | None,
+    threads: int | None = None,
 ) -> None:
     """Repair pairs (cell, cells an insider knows), skipping what an earlier displacement of the round serves."""
     system, start = pattern.system, len(pattern.points)
-    moved: list[set[int]] = []
+    if len(work) >= MANY:
+        left = _repair_side_by_side(pattern, repairer, work, deadline, threads)
+        if len(left) < len(work):
+            # Others may have served those: the next round knows.
+            return
+    moved = _Moved(pattern, start)
     for place, (cell, known) in enumerate(work):
-        if deadline is not None and time.monotonic() > deadline:
-            bad = system.cell_id[sorted({cell for cell, _ in work[place:]})]
-            raise EngineError(
-                f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
-                cells=bad,
-            )
-        moved += [set(cells.tolist()) for cells, _ in pattern.points[start + len(moved) :]]
-        if any(cell in cells and cells.isdisjoint(known.tolist()) for cells in moved):
+        _in_time(system, work[place:], deadline)
+        if moved.serve(cell, known):
             continue
-        if not repairer.repair_against(cell, known, compare=len(work) < MANY):
+        if not repairer.repair_against(cell, known):
             bad = system.cell_id[[cell]]
             others = f" against who knows cells {named(system.cell_id[known])}" if len(known) else ""
             raise EngineError(
@@ -91,3 +97,50 @@ def repair_pairs(
                 " gives them another value; look for frozen and zero cells and for tight bounds in their relations",
                 cells=bad,
             )
+
+
+def _repair_side_by_side(
+    pattern: Pattern,
+    repairer: Repairer,
+    work: list[tuple[int, np.ndarray]],
+    deadline: float | None,
+    threads: int | None,
+) -> list[tuple[int, np.ndarray]]:
+    """Repair what small neighbourhoods can repair, many pairs at a time; returns the others."""
+    moved = _Moved(pattern, len(pattern.points))
+    for size in SIZES[:2]:
+        rounds, left = -(-len(work) // TOGETHER), []
+        for first in range(rounds):
+            # Pairs are in the order of their cells: so these lie far apart, and others use what they suppress.
+            some = work[first::rounds]
+            _in_time(pattern.system, some, deadline)
+            left += repair_many(repairer, [pair for pair in some if not moved.serve(*pair)], size, threads)
+        work = sorted(left, key=lambda pair: pair[0])
+    return work
+
+
+class _Moved:
+    """The displacements of a pattern from the number `start` on, by the cells they move."""
+
+    def __init__(self, pattern: Pattern, start: int) -> None:
+        self._pattern, self._seen = pattern, start
+        self._through: dict[int, list[set[int]]] = {}
+
+    def serve(self, cell: int, known: np.ndarray) -> bool:
+        """Does one of them move `cell` and none of the cells `known`?"""
+        for cells, _ in self._pattern.points[self._seen :]:
+            moved = set(cells.tolist())
+            for each in moved:
+                self._through.setdefault(each, []).append(moved)
+        self._seen = len(self._pattern.points)
+        return any(moved.isdisjoint(known.tolist()) for moved in self._through.get(cell, ()))
+
+
+def _in_time(system: System, work: list[tuple[int, np.ndarray]], deadline: float | None) -> None:
+    """Raise once the deadline has passed, naming the cells that are left."""
+    if deadline is not None and time.monotonic() > deadline:
+        bad = system.cell_id[sorted({cell for cell, _ in work})]
+        raise EngineError(
+            f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",
+            cells=bad,
+        )

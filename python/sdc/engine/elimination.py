@@ -26,6 +26,10 @@ WORK = 60_000_000
 LARGEST = 1 << 20
 # A row that is no row of whole numbers may be one when multiplied by one of these.
 FACTORS = (1, 2, 3, 4, 6, 12, 60, 1024)
+# Rounds of a matrix with more than LARGE entries that have pivots in fewer than this part of its rows cost more than
+# they save: pivots of the next may be dearer.
+WORTH = 0.01
+LARGE = 50_000
 # Ties between pivots of one cost are broken by a number below this, spread over the matrix.
 TIES = 1 << 20
 
@@ -131,6 +135,8 @@ def _rounds(
         row, column, sign, cap = _pivots(matrix, cap, turn)
         if len(row) == 0:
             break
+        if len(row) < WORTH * matrix.shape[0] and matrix.nnz > LARGE:
+            cap = 2 * cap + 2
         pivot_row, pivot_column = np.zeros(matrix.shape[0], bool), np.zeros(matrix.shape[1], bool)
         pivot_row[row], pivot_column[column] = True, True
         rest = np.flatnonzero(~pivot_column)
@@ -162,8 +168,9 @@ def _pivots(matrix: sp.csr_matrix, cap: int, turn: int) -> tuple[np.ndarray, np.
     cost = (lengths[row[entry]].astype(np.int64) - 1) * (users[column[entry]] - 1)
     cap = max(cap, 2 * int(cost.min()) + 2)
     entry, cost = entry[cost <= cap], cost[cost <= cap]
-    spread = (row[entry] * 2654435761 + column[entry] * 40503) % TIES
-    key = cost * TIES + spread * (7918 * turn + 1) % TIES
+    # TIES is a power of 2.
+    spread = (row[entry] * 2654435761 + column[entry] * 40503) & (TIES - 1)
+    key = cost * TIES + ((spread * (7918 * turn + 1)) & (TIES - 1))
     first_of_row = np.full(matrix.shape[0], np.iinfo(np.int64).max)
     first_of_column = np.full(matrix.shape[1], np.iinfo(np.int64).max)
     np.minimum.at(first_of_row, row[entry], key)

@@ -19,6 +19,7 @@ from sdc.engine.cutting.attacker import Attack, Attacker, reached
 from sdc.engine.cutting.block import Block, Target, blocks_of, with_insiders
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
+from sdc.engine.insiders import Insider
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.system import SAFE, STATUS_NAMES, System
 
@@ -49,7 +50,7 @@ def explain(
     status: np.ndarray | None = None,
     *,
     audit: pa.Table | None = None,
-    insiders: Sequence[np.ndarray] = (),
+    insiders: Sequence[Insider] = (),
     most_cells: int = MOST_CELLS,
     most_programs: int = MOST_PROGRAMS,
 ) -> pa.Table:
@@ -57,8 +58,8 @@ def explain(
 
     Args:
         audit: a table of the engine's `audit()`, whose intervals count where nothing is examined.
-        insiders: positions of the suppressed cells that one attacker knows, for each; a primary must not be exact to
-            any of them either.
+        insiders: who know some of the suppressed cells; a primary must not be exact to any of them either, unless it
+            is its own.
         most_cells, most_programs: bounds of the work. It is limited by counts, not by time, so the answer is always
             the same.
 
@@ -94,8 +95,8 @@ def explain(
     report = _Report(system, audit)
     left = most_programs
     blocks = blocks_of(system, system.suppressed, largest=most_cells)
-    who = np.repeat(np.arange(len(insiders)), [len(known) for known in insiders])
-    what = np.concatenate([np.zeros(0, np.int64), *insiders])
+    who = np.repeat(np.arange(len(insiders)), [len(insider.known) for insider in insiders])
+    what = np.concatenate([np.zeros(0, np.int64), *(insider.known for insider in insiders)])
     order = np.argsort(what, kind="stable")
     who, what = who[order], what[order]
     for block in sorted(blocks, key=lambda block: (block.n, int(block.cells[0]))):
@@ -227,9 +228,11 @@ class _Report:
 def _demands(block: Block) -> list[Target]:
     """What is asked of the primaries, against the outsider and, as to being exact, against each insider."""
     demands = list(block.targets)
-    for number, known in enumerate(block.insiders):
+    for number, insider in enumerate(block.insiders):
         demands += [
-            replace(target, insider=number) for target in block.targets if target.exactness and target.cell not in known
+            replace(target, insider=number)
+            for target in block.targets
+            if target.exactness and target.cell not in insider.own
         ]
     return demands
 

@@ -53,6 +53,13 @@ def _ranges(starts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.arange(int(lengths.sum())) + np.repeat(begin - before, lengths)
 
 
+def _once(numbers: np.ndarray, size: int) -> np.ndarray:
+    """Those of 0, 1, ... size - 1 that are among `numbers`, ascending."""
+    there = np.zeros(size, dtype=bool)
+    there[numbers] = True
+    return np.flatnonzero(there)
+
+
 def _least(relation: np.ndarray, value: np.ndarray, relations: int) -> np.ndarray:
     """Least value per relation, inf where there is none; `relation` is ascending."""
     out = np.full(relations, np.inf)
@@ -141,11 +148,11 @@ def _settle(
         _look(pattern, entries, attackers, dirty, (count, open_, no_rise, no_fall))
         entry = entries.in_relations(np.flatnonzero(open_))
         free = system.candidate & ~pattern.suppressed
-        cells = np.unique(entries.cell[entry[free[entries.cell[entry]]]])
+        cells = _once(entries.cell[entry[free[entries.cell[entry]]]], system.n)
         if len(cells) == 0:
             return
         # Every relation of a cell that might be chosen has a say in what choosing it would cost in all.
-        near = entries.in_relations(np.unique(entries.relation[entries.of_cells(cells)]))
+        near = entries.in_relations(_once(entries.relation[entries.of_cells(cells)], system.m))
         near = near[free[entries.cell[near]]]
         cell, relation = entries.cell[near], entries.relation[near]
         helps = (entries.rise[near] | ~no_rise[relation]) & (entries.fall[near] | ~no_fall[relation])
@@ -162,7 +169,7 @@ def _settle(
         first = np.unique(relation[best], return_index=True)[1]
         chosen = _first_of_neighbours(entries, np.unique(cell[best[first]]), total, system.m)
         pattern.suppress(chosen)
-        dirty = np.unique(entries.relation[entries.of_cells(chosen)])
+        dirty = _once(entries.relation[entries.of_cells(chosen)], system.m)
 
 
 def _look(

@@ -9,7 +9,7 @@ import numpy as np
 
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
-from sdc.engine.circuits import certify_by_basis
+from sdc.engine.circuits import FEW, certify_by_basis
 from sdc.engine.closing import close, repair_pairs
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
@@ -77,9 +77,9 @@ def suppress_heuristically(
     local_fixpoint(pattern, attackers)
     if system.levelled:
         protect(work)
-        close(pattern, work.repairer, attackers, deadline=deadline)
+        close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
     else:
-        close(pattern, work.repairer, attackers, thinning=True, deadline=deadline)
+        close(pattern, work.repairer, attackers, thinning=True, deadline=deadline, threads=threads)
     for _ in range(ROUNDS):
         protect(work)
         limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
@@ -92,8 +92,8 @@ def suppress_heuristically(
         # What the audit proved on its way is not lost.
         pattern.points = pattern_again.points
         pattern.recredit()
-        close(pattern, work.repairer, attackers, deadline=deadline)
-        repair_pairs(pattern, work.repairer, finding.insiders, deadline)
+        close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
+        repair_pairs(pattern, work.repairer, finding.insiders, deadline, threads)
     bad = system.cell_id[finding.failing]
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"
@@ -110,13 +110,22 @@ class Work:
     deadline: float | None
     threads: int | None
     progress: Progress | None
+    # The suppressed cells, and how many points there were, when `certify` had proven what it can.
+    certified: tuple[np.ndarray | None, int] = (None, 0)
 
     def certify(self, rounds: tuple[tuple[int, bool], ...] = COVER) -> None:
-        """Prove what blocks can prove of the pattern as it stands."""
-        certify_by_basis(self.pattern, self.deadline)
+        """Prove what blocks can prove of the pattern as it stands; nothing where that has just been done."""
+        suppressed, points = self.certified
+        if points == len(self.pattern.points) and np.array_equal(suppressed, self.pattern.suppressed):
+            return
+        # A space of its own is not worth its elimination for a few cells.
+        if self.pattern.has_space or len(self.pattern.unmet()) > FEW * self.pattern.suppressed.sum():
+            certify_by_basis(self.pattern, self.deadline)
         if len(self.pattern.unmet()):
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
+        if rounds == COVER:
+            self.certified = self.pattern.suppressed.copy(), len(self.pattern.points)
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
@@ -135,6 +144,7 @@ def protect(work: Work) -> None:
     """
     pattern, system = work.pattern, work.pattern.system
     pattern.forget()
+    work.certified = None, 0
     work.certify()
     if len(pattern.unmet()) == 0:
         return

@@ -16,6 +16,7 @@ from sdc.engine.cutting import incumbent
 from sdc.engine.cutting.block import Target, blocks_of
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.solver import SolverError
+from sdc.engine.insiders import Insider
 from sdc.engine.optimal import OptimalResult, Search, solve
 from sdc.engine.system import System
 
@@ -28,8 +29,9 @@ LARGEST = 4000
 def improve(
     system: System,
     suppressed: np.ndarray,
-    insiders: Sequence[np.ndarray] = (),
+    insiders: Sequence[Insider] = (),
     *,
+    pinning: bool = True,
     work: int = WORK,
     window: np.ndarray | None = None,
     movements: Sequence[np.ndarray] = (),
@@ -39,7 +41,7 @@ def improve(
     """A pattern (mask [n]) that is no dearer than the safe pattern `suppressed` and as safe.
 
     Args:
-        insiders: for each insider the positions in `system` of the cells whose values he knows.
+        insiders, pinning: as for `solve`.
         work: linear programs, about, for the whole call.
         window: mask [n] of the cells that may change; the others are as constants to the attacker. None: all cells.
         movements: with a window, the displacements (arrays of the cells that they move) that prove the pattern safe,
@@ -55,7 +57,8 @@ def improve(
     if window is not None:
         keep = keep | _held(system.n, movements, ~window)
     movable = result | system.candidate
-    blocks = blocks_of(system, movable if window is None else movable & window, insiders, largest=largest)
+    movable = movable if window is None else movable & window
+    blocks = blocks_of(system, movable, insiders, pinning=pinning, largest=largest)
     for number, block in enumerate(blocks):
         start = result[block.cells]
         proofs = Proofs(block, start)
@@ -103,15 +106,18 @@ def _held(size: int, movements: Sequence[np.ndarray], touching: np.ndarray) -> n
 def solve_components(
     system: System,
     suppressed: np.ndarray,
-    insiders: Sequence[np.ndarray] = (),
+    insiders: Sequence[Insider] = (),
     *,
-    work: int = WORK,
+    pinning: bool = True,
+    work: int | None = WORK,
     time_limit: float | None = None,
-    largest: int = LARGEST,
+    largest: int | None = LARGEST,
 ) -> OptimalResult:
-    """The optimum of every component of movable cells for which `work` linear programs suffice.
+    """The optimum of every component of movable cells for which `work` linear programs suffice; None: of every one.
 
     Elsewhere it is the best pattern found from the safe pattern `suppressed`, never dearer than it; `proven` says
-    whether all components are optimal, and `bound` how good the whole is at least. Neither limit makes it unsafe.
+    whether all components are optimal, and `bound` how good the whole is at least. No limit makes it unsafe, and
+    nothing is raised: what no search improves stays as it is.
     """
-    return solve(system, start=suppressed, insiders=insiders, work=work, time_limit=time_limit, largest=largest)
+    limits = {"work": work, "time_limit": time_limit, "largest": largest}
+    return solve(system, start=suppressed, audited=True, insiders=insiders, pinning=pinning, **limits)

@@ -36,11 +36,43 @@ class Insiders:
         return np.flatnonzero((self.knows == insider) & suppressed)
 
 
-def known_sets(insiders: Insiders, cells: np.ndarray) -> list[np.ndarray]:
-    """For each insider the cells of the mask `cells` [n] that it knows, ascending; in order of their codes."""
-    known = np.flatnonzero(cells & (insiders.knows >= 0))
-    known = known[np.argsort(insiders.knows[known], kind="stable")]
-    return np.split(known, np.flatnonzero(np.diff(insiders.knows[known])) + 1) if len(known) else []
+@dataclass(frozen=True)
+class Insider:
+    """One insider: positions, ascending, of the cells that it knows, and of those that are its own and no secret to it.
+
+    `own` contains `known`: a figure of one's own under another heading is computed from what one knows, and discloses
+    nothing.
+    """
+
+    known: np.ndarray
+    own: np.ndarray
+
+    @classmethod
+    def of(cls, known: np.ndarray, own: np.ndarray | None = None) -> Insider:
+        """An insider who knows the cells `known`, in any order, and owns these and `own`."""
+        known = np.unique(np.asarray(known, dtype=np.int64))
+        return cls(known, known if own is None else np.union1d(known, np.asarray(own, dtype=np.int64)))
+
+    def within(self, cells: np.ndarray) -> Insider:
+        """The same insider in terms of positions among `cells` (ascending)."""
+        return Insider(np.flatnonzero(np.isin(cells, self.known)), np.flatnonzero(np.isin(cells, self.own)))
+
+
+def each_insider(insiders: Insiders, cells: np.ndarray) -> list[Insider]:
+    """Every insider who knows some of the cells of the mask `cells` [n], in order of their codes."""
+    units = _grouped(insiders.unit, cells)
+    return [
+        Insider(known, np.union1d(known, units.get(int(insiders.unit[known[0]]), known)))
+        for known in _grouped(insiders.knows, cells).values()
+    ]
+
+
+def _grouped(code: np.ndarray, cells: np.ndarray) -> dict[int, np.ndarray]:
+    """The cells of the mask `cells` [n] by their code, both ascending; those with code -1 are left out."""
+    found = np.flatnonzero(cells & (code >= 0))
+    found = found[np.argsort(code[found], kind="stable")]
+    codes, first = np.unique(code[found], return_index=True)
+    return dict(zip(codes.tolist(), np.split(found, first[1:]), strict=True)) if len(found) else {}
 
 
 def _knowledge(

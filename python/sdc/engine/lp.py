@@ -38,6 +38,7 @@ def _solver() -> highspy.Highs:
         solver.setOptionValue("parallel", "off")
         solver.setOptionValue("solver", "simplex")
         solver.setOptionValue("random_seed", 0)
+        solver.setOptionValue("simplex_dual_edge_weight_strategy", 1)
         _thread.solver = solver
     return _thread.solver
 
@@ -58,29 +59,58 @@ def minimise(
     `iterations` bounds the simplex work in a way that does not depend on the machine; when it or `time_limit`
     (seconds) is reached the status is FAILED.
     """
-    rows, columns = matrix.shape
-    zero = np.zeros(rows)
-    model = highspy.HighsLp()
-    model.num_col_ = columns
-    model.num_row_ = rows
-    model.col_cost_ = cost
-    model.col_lower_ = lower
-    model.col_upper_ = upper
-    model.row_lower_ = zero if row_lower is None else row_lower
-    model.row_upper_ = zero if row_upper is None else row_upper
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_ = matrix.indptr.astype(np.int32, copy=False)
-    model.a_matrix_.index_ = matrix.indices.astype(np.int32, copy=False)
-    model.a_matrix_.value_ = matrix.data
-    solver = _solver()
-    solver.setOptionValue("presolve", "choose" if columns >= PRESOLVE_FROM else "off")
-    solver.setOptionValue("simplex_iteration_limit", int(iterations))
-    limit = float("inf") if time_limit is None else solver.getRunTime() + float(time_limit)
-    solver.setOptionValue("time_limit", limit)
-    if solver.passModel(model) == highspy.HighsStatus.kError:
-        return Solution(FAILED)
-    solver.run()
-    status = _STATUS.get(solver.getModelStatus(), FAILED)
-    if status != OPTIMAL:
-        return Solution(status)
-    return Solution(OPTIMAL, np.array(solver.getSolution().col_value), solver.getInfo().objective_function_value)
+    return Program(matrix, lower, upper, row_lower=row_lower, row_upper=row_upper).minimise(
+        cost, iterations=iterations, time_limit=time_limit
+    )
+
+
+class Program:
+    """A feasible set {row_lower <= matrix @ x <= row_upper (0 where None), lower <= x <= upper} for several costs.
+
+    The next cost starts from the optimum of the one before, unless this thread has solved something else meanwhile.
+    """
+
+    def __init__(
+        self,
+        matrix: sp.csr_matrix,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        *,
+        row_lower: np.ndarray | None = None,
+        row_upper: np.ndarray | None = None,
+    ) -> None:
+        rows, columns = matrix.shape
+        zero = np.zeros(rows)
+        model = self._model = highspy.HighsLp()
+        model.num_col_ = columns
+        model.num_row_ = rows
+        model.col_lower_ = lower
+        model.col_upper_ = upper
+        model.row_lower_ = zero if row_lower is None else row_lower
+        model.row_upper_ = zero if row_upper is None else row_upper
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_ = matrix.indptr.astype(np.int32, copy=False)
+        model.a_matrix_.index_ = matrix.indices.astype(np.int32, copy=False)
+        model.a_matrix_.value_ = matrix.data
+
+    def minimise(self, cost: np.ndarray, *, iterations: int = 200_000, time_limit: float | None = None) -> Solution:
+        """Minimise cost @ x; as the function `minimise`."""
+        solver, columns = _solver(), self._model.num_col_
+        again = getattr(_thread, "program", None) is self
+        solver.setOptionValue("presolve", "choose" if columns >= PRESOLVE_FROM and not again else "off")
+        solver.setOptionValue("simplex_iteration_limit", int(iterations))
+        limit = float("inf") if time_limit is None else solver.getRunTime() + float(time_limit)
+        solver.setOptionValue("time_limit", limit)
+        if again:
+            status = solver.changeColsCost(columns, np.arange(columns, dtype=np.int32), cost)
+        else:
+            self._model.col_cost_ = cost
+            status = solver.passModel(self._model)
+        _thread.program = None if status == highspy.HighsStatus.kError else self
+        if status == highspy.HighsStatus.kError:
+            return Solution(FAILED)
+        solver.run()
+        status = _STATUS.get(solver.getModelStatus(), FAILED)
+        if status != OPTIMAL:
+            return Solution(status)
+        return Solution(OPTIMAL, np.array(solver.getSolution().col_value), solver.getInfo().objective_function_value)

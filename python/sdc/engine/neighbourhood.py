@@ -16,36 +16,39 @@ STEP = 64
 
 
 class Growth:
-    """A neighbourhood of the column `seed` that can be grown on.
+    """Neighbourhoods of the columns `seeds`, side by side, that can be grown on.
 
-    `charge` [columns], >= 0, makes columns less attractive, in units of `scale`.
+    Each is what it would be alone, and they may overlap. `charge` [columns], >= 0, makes columns less attractive, in
+    units of `scale` [seeds].
     """
 
-    def __init__(self, view: View, seed: int, charge: np.ndarray | None = None, scale: float = 1.0) -> None:
+    def __init__(
+        self, view: View, seeds: np.ndarray, charge: np.ndarray | None = None, scale: np.ndarray | None = None
+    ) -> None:
         self._view = view
         self._charge, self._scale = charge, scale
-        self._inside = [np.array([seed], dtype=np.int64)]
+        # Columns and relations of the neighbourhoods are told apart by keys: owner * how many there are + number.
+        self._inside = [np.arange(len(seeds)) * view.columns + seeds]
         self._new = self._inside[0]
-        self._size = 1
+        self._size = np.ones(len(seeds), dtype=np.int64)
         # Reached columns, their walk's weight, and how many of their relations have been reached.
         self._reached = np.zeros(0, dtype=np.int64)
         self._score = self._touched = np.zeros(0)
         self._taken = np.zeros(0, dtype=bool)
         self._seen = np.zeros(0, dtype=np.int64)
 
-    def to(self, size: int) -> np.ndarray:
-        """At most `size` columns, ascending; fewer when the component is smaller."""
-        view = self._view
-        while self._size < size:
-            relation = gather(view.by_column, self._new)[1]
-            relations, times = np.unique(relation, return_counts=True)
-            if len(relations) == 0:
-                break
-            owner, column, _ = gather(view.by_relation, relations)
-            length = view.lengths[relations]
+    def to(self, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most `size` columns of each, fewer when its component is smaller: (owner, column), both ascending."""
+        view, columns, many = self._view, max(self._view.columns, 1), max(self._view.by_relation.shape[0], 1)
+        while (self._size < size).any() and len(self._new):
+            position, relation, _ = gather(view.by_column, self._new % columns)
+            relations, times = np.unique(self._new[position] // columns * many + relation, return_counts=True)
+            position, column, _ = gather(view.by_relation, relations % many)
+            length = view.lengths[relations % many]
             first = ~_within(relations, self._seen)
             self._seen = np.sort(np.concatenate((self._seen, relations[first])))
-            weights = np.stack(((times / length)[owner], first[owner].astype(float)))
+            weights = np.stack(((times / length)[position], first[position].astype(float)))
+            column = (relations // many)[position] * columns + column
             reached, where = np.unique(np.concatenate((self._reached, column)), return_inverse=True)
             old, fresh = where[: len(self._reached)], where[len(self._reached) :]
             score = np.bincount(fresh, weights=weights[0], minlength=len(reached)).astype(float)
@@ -55,24 +58,23 @@ class Growth:
             touched[old] += self._touched
             taken[old] = self._taken
             if len(self._inside) == 1:
-                taken[np.searchsorted(reached, self._inside[0])] = True
+                taken[_within(reached, self._inside[0])] = True
             self._reached, self._score, self._touched, self._taken = reached, score, touched, taken
             open_ = np.flatnonzero(~taken)
-            if len(open_) == 0:
-                break
-            at = reached[open_]
-            take = min(size - self._size, max(STEP, self._size // 2))
-            if len(at) > take:
-                degree = view.degrees[at]
-                attraction = score[open_] * (touched[open_] / degree) ** 2
+            owner, at = np.divmod(reached[open_], columns)
+            take = np.minimum(size - self._size, np.maximum(STEP, self._size // 2))
+            if (np.bincount(owner, minlength=len(take)) > take).any():
+                attraction = score[open_] * (touched[open_] / view.degrees[at]) ** 2
                 if self._charge is not None:
-                    attraction = attraction / (1.0 + self._charge[at] / self._scale)
-                open_ = np.sort(open_[np.lexsort((at, -attraction))[:take]])
+                    attraction = attraction / (1.0 + self._charge[at] / self._scale[owner])
+                order = np.lexsort((at, -attraction, owner))
+                rank = np.arange(len(order)) - np.searchsorted(owner, np.arange(len(take)))[owner]
+                open_ = np.sort(open_[order[rank < take[owner]]])
             taken[open_] = True
             self._new = reached[open_]
             self._inside.append(self._new)
-            self._size += len(self._new)
-        return np.sort(np.concatenate(self._inside))
+            self._size += np.bincount(self._new // columns, minlength=len(self._size))
+        return np.divmod(np.sort(np.concatenate(self._inside)), columns)
 
 
 def _within(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:
@@ -84,7 +86,7 @@ def _within(values: np.ndarray, ascending: np.ndarray) -> np.ndarray:
 
 def grow(view: View, seed: int, size: int) -> np.ndarray:
     """At most `size` columns around the column `seed`, ascending; fewer when its component is smaller."""
-    return Growth(view, seed).to(size)
+    return Growth(view, np.array([seed])).to(size)[1]
 
 
 def peel(view: View, columns: np.ndarray) -> np.ndarray:

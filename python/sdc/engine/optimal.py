@@ -18,12 +18,13 @@ from sdc.engine.cutting import incumbent as primal
 from sdc.engine.cutting import inequalities
 from sdc.engine.cutting.attacker import Attacker, reached
 from sdc.engine.cutting.block import Block, blocks_of
-from sdc.engine.cutting.dives import dive
+from sdc.engine.cutting.dives import dive, follow
 from sdc.engine.cutting.master import Master
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.rounding import rounding_rows
 from sdc.engine.cutting.solver import SolverError
 from sdc.engine.errors import EngineError, named
+from sdc.engine.insiders import Insider
 from sdc.engine.system import System
 
 # A target that was satisfied is asked again only after this many rounds; before a phase ends, all are asked.
@@ -84,8 +85,10 @@ def solve(
     gap: float = 0.0,
     start: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
-    insiders: Sequence[np.ndarray] = (),
+    insiders: Sequence[Insider] = (),
+    pinning: bool = True,
     work: int | None = None,
+    audited: bool = False,
     largest: int | None = None,
 ) -> OptimalResult:
     """The cheapest set of cells whose suppression protects every primary against the outsider and the insiders.
@@ -93,61 +96,69 @@ def solve(
     Args:
         time_limit: seconds of wall time for the whole system, shared among its blocks; None: until proven.
         gap: relative gap at which a block counts as solved.
-        start: mask [n] of a pattern to begin with; need not be safe (it is repaired).
+        start: mask [n] of a pattern to begin with; need not be safe (it is repaired) unless it is `audited`.
         progress: called with a line of text about every integer program.
-        insiders: for each insider the positions in `system` of the cells whose values he knows. No primary that
-            he does not know may be exact to him.
+        insiders: in positions of the system; no primary that is not their own may be exact to them.
+        pinning: insiders reckon with bounds and whole numbers; else they only compute from the relations.
         work: linear programs after which to stop, shared among the blocks (of the size of an attacker's in a two-way
             table; larger ones count for more); None: no such limit.
-        largest: blocks of more cells stay as `start`, which must be safe, has them; None: no such limit.
+        audited: `start` is safe. Then blocks stay as it has them, without a bound, where nothing safe and no dearer
+            is found: what is asked here can be more than the audit could look into (`sdc.engine.pinning`), and
+            what a slack or a width counts for is coarser.
+        largest: with `audited`, blocks of more cells stay as `start` has them; None: no such limit.
 
     Zero-valued and frozen cells are never chosen. Primaries without levels are kept from exact disclosure: a
     whole number gets a second possible whole number in its interval, any other value an interval that the
     audit's tolerance tells from a point. Without a time limit the result depends on nothing but the system
     and `start` and `work`. The pattern is safe also when time or work runs out; finding a first safe pattern is
-    not cut short. Raises EngineError naming the primaries that no pattern protects, SolverError if HiGHS fails
-    before there is a safe pattern.
+    not cut short. Unless `start` is `audited`, raises EngineError naming the primaries that no pattern protects, and
+    SolverError if HiGHS fails before there is a safe pattern.
     """
-    blocks = blocks_of(system, insiders=insiders, largest=None if start is None else largest)
+    blocks = blocks_of(system, insiders=insiders, pinning=pinning, largest=largest if audited else None)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     suppressed = system.primary.copy()
     cost = bound = 0.0
     proven, rounds = True, 0
     unprotectable: list[int] = []
-    isolated = system.primary.copy()
+    large = audited and largest is not None
+    rest = system.primary | np.asarray(start, bool) if large else system.primary.copy()
     for block in blocks:
-        isolated[block.cells] = False
-    if largest is not None and start is not None:
-        # Blocks that are too large stay as they are; isolated primaries are safe because `start` is.
-        rest = np.asarray(start, bool).copy()
-        for block in blocks:
-            rest[block.cells] = False
+        rest[block.cells] = False
+    if large:
+        # Blocks that are too large stay as they are.
         suppressed |= rest
         cost += float(system.cost[rest & ~system.primary].sum())
         proven = not rest.any()
-        isolated[:] = False
-    unprotectable += np.flatnonzero(isolated).tolist()
+    if not audited:
+        unprotectable += np.flatnonzero(rest).tolist()
     for number, block in enumerate(blocks):
         left = deadline - time.monotonic()
         # What earlier blocks did not use is shared by later ones.
         until = time.monotonic() + left / (len(blocks) - number) if np.isfinite(left) else np.inf
         share = None if work is None else max(work, 0) // (len(blocks) - number)
         search = Search(block, gap, until, progress, f"block {number + 1} of {len(blocks)}", share)
+        before = None if start is None else np.asarray(start, bool)[block.cells]
         try:
-            search.run(None if start is None else np.asarray(start, bool)[block.cells])
+            search.run(before)
         except primal.Unprotectable as error:
-            unprotectable += block.cells[error.positions].tolist()
-            continue
+            if not audited:
+                unprotectable += block.cells[error.positions].tolist()
+                continue
         except SolverError:
             # What was found before is verified and stays; a block without a safe pattern must not pass for solved.
-            if search.best is None:
+            if search.best is None and not audited:
                 raise
         work = None if work is None else work - search.worked
+        rounds += search.rounds
+        if audited and (spent := float(block.cost[before & ~block.primary].sum())) < search.best_cost:
+            suppressed[block.cells[before]] = True
+            cost += spent
+            proven = False
+            continue
         suppressed[block.cells[search.best]] = True
         cost += search.best_cost
         bound += search.bound
         proven &= search.proven
-        rounds += search.rounds
     if unprotectable:
         ids = system.cell_id[unprotectable]
         raise EngineError(
@@ -320,6 +331,8 @@ class Search:
                         return
                     gap = 0.0
                 self.master.add(found)
+                if found:
+                    follow(self.master, pattern, self.separate, lambda: self.cutoff, self.late)
                 self.relax()
                 missed = [row for key, row in self.master.pool.items() if key not in known]
             rows.update((row.key, row) for row in missed)

@@ -39,7 +39,6 @@ class Pattern:
         self.needs = Needs.of(system)
         self.by_relation = system.A
         self.by_cell = system.A.tocsc()
-        self._magnitude = abs(system.A)
         self.suppressed = (system.suppressed if suppressed is None else suppressed).copy()
         self.room_up = np.maximum(system.upper - system.value, 0.0)
         self.room_down = np.maximum(system.value - system.lower, 0.0)
@@ -52,9 +51,14 @@ class Pattern:
 
     def space(self) -> Space:
         """What the relations leave open of the pattern as it stands; kept until the pattern changes."""
-        if self._space is None or not np.array_equal(self._space[0], self.suppressed):
+        if not self.has_space:
             self._space = self.suppressed.copy(), Space.of(self.system, self.suppressed)
         return self._space[1]
+
+    @property
+    def has_space(self) -> bool:
+        """Is `space` known already?"""
+        return self._space is not None and np.array_equal(self._space[0], self.suppressed)
 
     def unmet(self, cells: np.ndarray | None = None) -> np.ndarray:
         """Suppressed cells (among `cells`), ascending, whose needs are not proven yet."""
@@ -88,12 +92,15 @@ class Pattern:
         self.record([(cells, displacement)])
         return True
 
-    def add_points(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Record many displacements (cells ascending, displacement), but those that are not a proof."""
+    def add_points(self, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Record many displacements (cells ascending, displacement), but those that are not a proof; mask of proofs."""
+        proofs = [np.zeros(0, dtype=bool)]
         for begin in range(0, len(points), TOGETHER):
             some = points[begin : begin + TOGETHER]
             good = self._hold(some)
             self.record([point for point, holds in zip(some, good.tolist(), strict=True) if holds])
+            proofs.append(good)
+        return np.concatenate(proofs)
 
     def record(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
         """Take over points that are proofs: `add_point` of a shadow of this pattern has checked them, say."""
@@ -102,13 +109,19 @@ class Pattern:
 
     def _hold(self, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Mask of points that move suppressed cells only and keep every relation."""
-        cells, displacement, owner, starts = _stacked(points)
-        shape = (self.system.n, len(points))
-        moves = sp.csc_matrix((displacement, cells, np.append(starts, len(cells))), shape=shape)
-        terms = (self._magnitude @ abs(moves)).tocsc()
-        missed = abs(self.by_relation @ moves) - RESIDUAL * terms
+        cells, displacement, owner, _ = _stacked(points)
+        entry, relation, coefficient = gather(self.by_cell, cells)
+        terms = coefficient * displacement[entry]
+        where = owner[entry] * self.system.m + relation
+        order = np.argsort(where, kind="stable")
+        where, terms = where[order], terms[order]
+        first = np.flatnonzero(np.append(True, np.diff(where) != 0)[: len(where)])
+        missed = np.zeros(len(points), dtype=bool)
+        if len(first):
+            gap = np.abs(np.add.reduceat(terms, first)) > RESIDUAL * np.add.reduceat(np.abs(terms), first)
+            missed[where[first[gap]] // self.system.m] = True
         open_ = np.bincount(owner[~self.suppressed[cells]], minlength=len(points)) > 0
-        return ~open_ & (missed.max(axis=0).toarray().ravel() <= 0) & (np.diff(moves.indptr) > 0)
+        return ~open_ & ~missed & (np.bincount(owner, minlength=len(points)) > 0)
 
     def shadow(self) -> Pattern:
         """A copy that shares the suppressed cells and collects points of its own, for a thread to look ahead with."""

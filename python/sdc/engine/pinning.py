@@ -14,7 +14,7 @@ import numpy as np
 from sdc.engine.cutting.block import Block, blocks_of, with_insiders
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.solver import SolverError
-from sdc.engine.insiders import Insiders, known_sets
+from sdc.engine.insiders import Insider, Insiders, each_insider
 from sdc.engine.system import System
 
 # Blocks of more suppressed cells are not looked into.
@@ -36,17 +36,17 @@ def pinned(
     system: System, suppressed: np.ndarray, attackers: tuple[Insiders, ...], work: int = WORK
 ) -> tuple[list[Pinned], np.ndarray]:
     """Findings, ordered by cell, and a mask [n] of suppressed cells in blocks that were not looked into."""
-    known, kind = [], []
+    who, kind = [], []
     for number, insiders in enumerate(attackers):
-        groups = known_sets(insiders, suppressed)
-        known += groups
-        kind += [number] * len(groups)
+        more = each_insider(insiders, suppressed)
+        who += more
+        kind += [number] * len(more)
     left_out = suppressed.copy()
-    if not known:
+    if not who:
         return [], ~suppressed & suppressed
     found = []
     blocks = sorted(blocks_of(system, suppressed, largest=LARGEST), key=lambda block: block.n)
-    for bare, inside in zip(blocks, _in_blocks(system.n, blocks, known), strict=True):
+    for bare, inside in zip(blocks, _in_blocks(system.n, blocks, who), strict=True):
         if work <= 0:
             break
         left_out[bare.cells] = False
@@ -54,7 +54,7 @@ def pinned(
         roomy = not system.integer[bare.cells].any() and (np.minimum(bare.up, bare.down) > 0).all()
         if not inside or roomy:
             continue
-        block = with_insiders(system, bare, [known[place] for place in inside])
+        block = with_insiders(system, bare, [who[place] for place in inside])
         proofs = Proofs(block, np.ones(block.n, dtype=bool))
         try:
             failures = proofs.failures(primary=True)
@@ -65,21 +65,18 @@ def pinned(
         for target, _ in failures:
             if target.insider is not None:
                 place = inside[target.insider]
-                unit = attackers[kind[place]].unit
-                if unit[known[place][0]] == unit[block.cells[target.cell]]:
-                    continue
-                found.append(Pinned(int(block.cells[target.cell]), kind[place], known[place]))
+                found.append(Pinned(int(block.cells[target.cell]), kind[place], who[place].known))
     return sorted(found, key=lambda each: (each.cell, each.attacker, int(each.known[0]))), left_out
 
 
-def _in_blocks(n: int, blocks: list[Block], known: list[np.ndarray]) -> list[list[int]]:
-    """For each block the positions in `known` of the sets that have a cell in it."""
+def _in_blocks(n: int, blocks: list[Block], who: list[Insider]) -> list[list[int]]:
+    """For each block the positions in `who` of the insiders who know a cell in it."""
     number = np.full(n, -1, dtype=np.int64)
     for place, block in enumerate(blocks):
         number[block.cells] = place
     inside: list[list[int]] = [[] for _ in blocks]
-    for place, cells in enumerate(known):
-        for block in np.unique(number[cells]).tolist():
+    for place, insider in enumerate(who):
+        for block in np.unique(number[insider.known]).tolist():
             if block >= 0:
                 inside[block].append(place)
     return inside

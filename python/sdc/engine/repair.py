@@ -22,7 +22,10 @@ from sdc.engine.pattern import NOISE, Pattern
 from sdc.engine.view import View, gather
 
 # Neighbourhood sizes tried in turn, before the whole system.
-SIZES = (200, 600, 2000, 4000, 16_000)
+SIZES = (200, 600, 2000, 4000, 16_000, 64_000)
+# A displacement moves at least 2 ** k cells, where cells are in k relations; neighbourhoods of less than this to the k
+# rarely hold one.
+ROOM = 2.5
 # Up to this size a feasible neighbourhood is grown once more, for a cheaper protection.
 COMPARE = 600
 # A suppressed cell that moves costs this part of the cheapest candidate: short displacements are preferred.
@@ -44,6 +47,8 @@ class Repairer:
         self._cost = pattern.system.cost.copy()
         self._hidden = pattern.suppressed.copy()
         self._charge = self._price(np.arange(self.view.columns))
+        least = ROOM ** float(np.median(self.view.degrees)) if self.view.columns else 0.0
+        self._sizes = (*(size for size in SIZES if least <= size < self.view.columns), self.view.columns)
 
     @contextmanager
     def barring(self, cell: int, times: float) -> Iterator[None]:
@@ -164,17 +169,29 @@ class Repairer:
 
         With `compare` a second, larger neighbourhood is looked into for something cheaper.
         """
-        view, needs = self.view, self.pattern.needs
+        view = self.view
         column = int(view.column[target])
         held = np.unique(view.column[known])
         if column < 0 or column in held:
             return False
-        step = float(needs.step[target]) / abs(float(view.ratio[target]))
-        least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
-        for sign, room in ((1.0, float(view.room_up[column])), (-1.0, float(view.room_down[column]))):
-            if room >= least * step and self._protect(column, [sign * min(step, room)], None, held, compare):
+        for sign in (1.0, -1.0):
+            amount = self.amount(target, sign)
+            if amount and self._protect(column, [amount], None, held, compare):
                 return True
         return False
+
+    def amount(self, target: int, *signs: float) -> float:
+        """How far the column of `target` must move so that the cell is not exact, by the first sign with room; or 0."""
+        view, needs, column = self.view, self.pattern.needs, int(self.view.column[target])
+        if column < 0:
+            return 0.0
+        step = float(needs.step[target]) / abs(float(view.ratio[target]))
+        least = 1.0 - 1e-9 if self.pattern.system.integer[target] else 1e-3
+        for sign in signs or (1.0, -1.0):
+            room = float((view.room_up if sign > 0 else view.room_down)[column])
+            if room >= least * step:
+                return sign * min(step, room)
+        return 0.0
 
     def _protect(
         self,
@@ -194,11 +211,12 @@ class Repairer:
         near = gather(view.by_relation, gather(view.by_column, np.array([column]))[1])[1]
         positive = charge[near][charge[near] > 0]
         best: tuple[float, np.ndarray, np.ndarray] | None = None
-        growth = Growth(view, column, charge, float(np.median(positive)) if len(positive) else 1.0)
-        for size in (*SIZES, view.columns):
+        middle = float(np.median(positive)) if len(positive) else 1.0
+        growth = Growth(view, np.array([column]), charge, np.array([middle]))
+        for size in self._sizes:
             if largest is not None and size > largest:
                 break
-            columns = growth.to(size)
+            columns = growth.to(size)[1]
             whole = len(columns) < size or size == view.columns
             if held is not None:
                 columns = np.setdiff1d(columns, held, assume_unique=True)
@@ -210,11 +228,19 @@ class Repairer:
                     found = self._cheapest(columns, matrix, charge[columns], column, amount)
                     if found is not None and (best is None or found[0] < best[0]):
                         best = found
+                    # The other way costs the same where nothing is in its way.
+                    if found is not None and self._fits(found[1], -found[2]):
+                        break
             if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE or not compare)):
                 break
         if best is None:
             return False
         return self._suppress(*view.expand(best[1], best[2]))
+
+    def _fits(self, columns: np.ndarray, displacement: np.ndarray) -> bool:
+        """Do the attacker's bounds leave room for this displacement of columns?"""
+        room = np.where(displacement > 0, self.view.room_up[columns], self.view.room_down[columns])
+        return bool((np.abs(displacement) <= room * (1 + NOISE)).all())
 
     def _cheapest(
         self, columns: np.ndarray, matrix: sp.csr_matrix, charge: np.ndarray, column: int, amount: float
@@ -237,9 +263,10 @@ class Repairer:
             upper[at], lower[at], least[len(columns) + at] = 0.0, 1.0, 1.0
         both = sp.hstack((matrix, -matrix), format="csr")
         most = np.concatenate((upper, lower))
+        program = lp.Program(both, least, most)
         best: tuple[float, np.ndarray] | None = None
         for _ in range(PASSES):
-            solution = lp.minimise(np.tile(per_unit + move, 2), both, least, most)
+            solution = program.minimise(np.tile(per_unit + move, 2))
             if solution.x is None:
                 break
             displacement = solution.x[: len(columns)] - solution.x[len(columns) :]

@@ -12,20 +12,29 @@ afterwards; so are insiders who know several cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine.elimination import PRIME, Basis, inverse, kinds
 from sdc.engine.insiders import Insiders
+from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
+from sdc.engine.thin_dense import DenseSolutions
 from sdc.engine.view import View, gather
 
 # Secondaries looked at in one go, which bounds the memory.
-TOGETHER = 2000
+TOGETHER = 1250
 # Orders tried where there are at most so many columns; costs are changed by up to this part for those after the first.
 ORDERS = 6
 SMALL = 2000
-SPREAD = 0.5
+SPREAD = 0.9
+# Many more are tried where all columns are judged at once: where few dimensions are left, each of which is a round of
+# judgement, and no table has more than so many numbers.
+DENSE_ORDERS = 32
+DIMENSIONS = 32
+DENSE = 2_000_000
 # Of more columns that could be published only the dearest are judged.
 JUDGED = 5000
 
@@ -48,6 +57,10 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
     foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
     free = np.flatnonzero(~has_primary & ~needed[kind])
+    dense = _dense(basis, has_primary, foreign, len(free))
+    if dense is not None:
+        best = _cheapest(dense.published, dense.free(free), cost, DENSE_ORDERS)
+        return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
     free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
     free = free[~_open_at_once(basis, rows, free, foreign)] if foreign else free
@@ -55,15 +68,37 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray
     concerned = tuple(
         np.logical_or.reduce(masks).tobytes() for masks in zip(*(side.concerned for side in foreign), strict=True)
     )
+
+    def published(order: np.ndarray) -> list[int]:
+        return _published(Solutions(basis), order.tolist(), has_primary, foreign, concerned)
+
+    best = _cheapest(published, free, cost, ORDERS if view.columns <= SMALL else 1)
+    return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
+
+
+def _cheapest(
+    published: Callable[[np.ndarray], list[int]], free: np.ndarray, cost: np.ndarray, orders: int
+) -> list[int]:
+    """What is published in the best of several orders of `free`: dearest first, and others near to it."""
     best: list[int] = []
-    for turn in range(ORDERS if view.columns <= SMALL else 1):
+    for turn in range(orders):
         dear = cost[free]
         if turn > 0:
             dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
-        gone = _published(Solutions(basis), free[np.lexsort((free, -dear))].tolist(), has_primary, foreign, concerned)
+        gone = published(free[np.lexsort((free, -dear))])
         if not best or cost[gone].sum() > cost[best].sum():
             best = gone
-    return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
+    return best
+
+
+def _dense(basis: Basis, harmed: np.ndarray, foreign: list[_Foreign], free: int) -> DenseSolutions | None:
+    """The solutions as a dense table, where it and the judgement of `free` columns at once are small; else None."""
+    pairs = [(np.zeros(0, dtype=np.int64),) * 2]
+    sizes = (basis.vectors.shape[0] * basis.vectors.shape[1], *(side.most_pairs * free for side in foreign))
+    if basis.vectors.shape[1] > DIMENSIONS or max(sizes) > DENSE:
+        return None
+    pairs += [side.pairs() for side in foreign]
+    return DenseSolutions(basis, harmed, tuple(np.concatenate(side) for side in zip(*pairs, strict=True)))
 
 
 def _published(
@@ -94,6 +129,8 @@ class Solutions:
         self.rows = basis.project(3)
         self._by_row = basis.vectors
         self._by_vector = basis.vectors.tocsc()
+        # Lengths at the start: which of several vectors is looked at makes a difference in time only.
+        self._length = np.diff(self._by_vector.indptr).tolist()
         # What has changed: entries of a row by vector, and the unknowns of a vector.
         self._row: dict[int, dict[int, int]] = {}
         self._support: dict[int, set[int]] = {}
@@ -152,7 +189,7 @@ class Solutions:
             entries = self.row(other)
             left = [place for place in entries if place not in row]
             if left:
-                through = min(left, key=lambda place: (len(self.support(place)), place))
+                through = min(left, key=self._length.__getitem__)
             else:
                 share = factor[other]
                 shared = (place for place in row if (entries.get(place, 0) - share * row[place]) % PRIME)
@@ -230,21 +267,37 @@ class _Foreign:
         """Masks of columns that harbour a primary, and that are known to somebody."""
         return self._owner > -3, self._known >= 0
 
+    @property
+    def most_pairs(self) -> int:
+        """How many pairs there are at most."""
+        mine, known = self.concerned
+        return int(mine.sum()) * int(known.sum())
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pairs (column, known column) in which somebody would learn a primary."""
+        mine, known = (np.flatnonzero(mask) for mask in self.concerned)
+        one, two = np.repeat(mine, len(known)), np.tile(known, len(mine))
+        learns = self.learns(one, two) & (one != two)
+        return one[learns], two[learns]
+
     def learns(self, column: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Mask: a stranger knows `known` and would learn a primary of `column`."""
         return (self._owner[column] > -3) & (self._known[known] >= 0) & (self._owner[column] != self._known[known])
 
 
 def _open_at_once(basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: list[_Foreign]) -> np.ndarray:
-    """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time; some may be missed."""
+    """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time."""
     out = np.zeros(len(asked), dtype=bool)
     by_vector = basis.vectors.tocsc()
     concerned = np.logical_or.reduce([mask for side in foreign for mask in side.concerned])
-    for begin in range(0, len(asked), TOGETHER):
+
+    def opened(begin: int) -> np.ndarray:
         some = asked[begin : begin + TOGETHER]
         place, one, two = _tied_at_once(basis.vectors, by_vector, rows, some, concerned, foreign)
-        for side in foreign:
-            out[begin + place[side.learns(one, two) | side.learns(two, one)]] = True
+        return begin + place[np.logical_or.reduce([side.learns(one, two) | side.learns(two, one) for side in foreign])]
+
+    for places in in_threads(opened, range(0, len(asked), TOGETHER), None):
+        out[places] = True
     return out
 
 
@@ -258,7 +311,7 @@ def _tied_at_once(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(position in `asked`, unknown, unknown): pairs that determine each other once that one is published.
 
-    As `Solutions.tied`, but where a partner's vectors all run through the one published.
+    As `Solutions.tied`, for many at a time.
     """
     length = np.diff(by_vector.indptr)
     place, vector, value = gather(vectors, asked)
@@ -278,6 +331,12 @@ def _tied_at_once(
     of, through, _ = gather(vectors, other[partner])
     elsewhere = ~np.isin(at[partner][of] * vectors.shape[1] + through, key)
     of, through = of[elsewhere], through[elsewhere]
+    lone = np.setdiff1d(np.arange(len(partner)), of)
+    # Those that have none: one of which something is left when its share of the published one's is gone.
+    to, shared, whole = gather(vectors, asked[at[partner[lone]]])
+    own = _entries_at(vectors, other[partner[lone]][to], shared)
+    left = (own - factor[partner[lone]][to] * (whole % PRIME)) % PRIME != 0
+    of, through = np.concatenate((of, lone[to[left]])), np.concatenate((through, shared[left]))
     order = np.lexsort((through, length[through], of))
     first = order[np.append(True, np.diff(of[order]) != 0)[: len(order)]]
     partner, through = partner[of[first]], through[first]
@@ -300,6 +359,14 @@ def _tied_at_once(
         tied = left.any(axis=1) & right.any(axis=1) & _proportional(left, right)
         found.append(np.stack((at[one[tied]], other[one[tied]], second[tied])))
     return tuple(np.concatenate(found, axis=1))
+
+
+def _entries_at(matrix: sp.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """The entries of a matrix with sorted indices in the given places, 0 where it has none."""
+    keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * matrix.shape[1] + matrix.indices
+    wanted = row * matrix.shape[1] + column
+    where = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[where] == wanted, matrix.data[where], 0)
 
 
 def _proportional(one: np.ndarray, two: np.ndarray) -> np.ndarray:

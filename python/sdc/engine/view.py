@@ -67,12 +67,7 @@ class View:
         number = int(column.max(initial=-1)) + 1
         order = cells[np.argsort(column[cells], kind="stable")]
         starts = np.searchsorted(column[order], np.arange(number + 1))
-        joined = sp.csr_matrix((ratio[cells], (cells, column[cells])), shape=(system.n, number))
-        matrix = (system.A @ joined).tocsr()
-        matrix.data[np.abs(matrix.data) < 1e-12] = 0.0
-        matrix.eliminate_zeros()
-        matrix = matrix[np.diff(matrix.indptr) > 0]
-        matrix.sort_indices()
+        matrix = _joined(system.A, column, ratio, number)
         size = np.abs(ratio[order])
         above = np.maximum(system.upper - system.value, 0.0)[order]
         below = np.maximum(system.value - system.lower, 0.0)[order]
@@ -97,25 +92,27 @@ class View:
         """
         column = np.where(movable, np.cumsum(movable) - 1, -1)
         ratio = movable.astype(float)
+        matrix = _joined(system.A, column, ratio, int(movable.sum()))
         while True:
-            view = cls.of(system, column, ratio)
-            counts = np.diff(view.by_relation.indptr)
-            alone = view.by_relation.indices[view.by_relation.indptr[:-1][counts == 1]]
-            fixed = np.zeros(view.columns, dtype=bool)
-            fixed[alone] = True
-            pairs = view.by_relation[counts == 2]
+            counts = np.diff(matrix.indptr)
+            alone = matrix.indices[matrix.indptr[:-1][counts == 1]]
+            pairs = matrix[counts == 2]
             if len(alone) == 0 and pairs.shape[0] == 0:
-                return view
+                return cls.of(system, column, ratio)
+            columns = matrix.shape[1]
+            fixed = np.zeros(columns, dtype=bool)
+            fixed[alone] = True
             leader, factor = _tie(pairs, fixed)
-            kept = np.flatnonzero((leader == np.arange(view.columns)) & ~fixed)
-            renumber = np.full(view.columns, -1, dtype=np.int64)
+            kept = np.flatnonzero((leader == np.arange(columns)) & ~fixed)
+            renumber = np.full(columns, -1, dtype=np.int64)
             renumber[kept] = np.arange(len(kept))
-            inside = column >= 0
+            onward = np.where(fixed, -1, renumber[leader])
+            matrix = _joined(matrix, onward, factor, len(kept))
+            inside = np.flatnonzero(column >= 0)
             old = column[inside]
             ratio[inside] *= factor[old]
-            column = column.copy()
-            column[inside] = np.where(fixed[old], -1, renumber[leader[old]])
-            ratio[column < 0] = 0.0
+            column[inside] = onward[old]
+            ratio[inside[onward[old] < 0]] = 0.0
 
     def members(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cells of the columns and the position in `columns` that each belongs to."""
@@ -171,6 +168,19 @@ class Space:
         column[inside] = number[view.column[inside]]
         ratio[column < 0] = 0.0
         return View.of(system, column, ratio)
+
+
+def _joined(matrix: sp.csr_matrix, column: np.ndarray, ratio: np.ndarray, columns: int) -> sp.csr_matrix:
+    """The matrix with its columns multiplied by `ratio` and added up to new ones, where -1 leaves a column out."""
+    new = column[matrix.indices]
+    kept = new >= 0
+    data = matrix.data[kept] * ratio[matrix.indices[kept]]
+    starts = np.append(0, np.cumsum(kept))[matrix.indptr]
+    out = sp.csr_matrix((data, new[kept], starts), shape=(matrix.shape[0], columns))
+    out.sum_duplicates()
+    out.data[np.abs(out.data) < 1e-12] = 0.0
+    out.eliminate_zeros()
+    return out[np.diff(out.indptr) > 0]
 
 
 def _tie(pairs: sp.csr_matrix, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

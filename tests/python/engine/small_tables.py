@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import highspy
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
-from scipy.optimize import linprog
 
+from sdc.engine.insiders import Insider
 from sdc.engine.system import System
 
 PAPER = np.array([[20, 50, 10], [8, 19, 22], [17, 32, 12]], dtype=float)
@@ -43,18 +44,30 @@ def system(values: np.ndarray, relations: list[list[tuple[int, float]]], primary
 
 
 def interval(instance: System, suppressed: np.ndarray, cell: int) -> tuple[float, float]:
-    """What an attacker learns about one cell: a linear program in the cells' values, by SciPy."""
-    bounds = [
-        (lo if np.isfinite(lo) else None, up if np.isfinite(up) else None) if s else (v, v)
-        for v, lo, up, s in zip(instance.value, instance.lower, instance.upper, suppressed, strict=True)
-    ]
+    """What an attacker learns about one cell: a linear program in the cells' values."""
+    columns = instance.A.tocsc()
+    program = highspy.HighsLp()
+    program.num_row_, program.num_col_ = instance.m, instance.n
+    program.col_cost_ = (np.arange(instance.n) == cell).astype(float)
+    program.col_lower_ = np.where(suppressed, instance.lower, instance.value)
+    program.col_upper_ = np.where(suppressed, instance.upper, instance.value)
+    program.row_lower_ = program.row_upper_ = np.zeros(instance.m)
+    program.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    program.a_matrix_.start_, program.a_matrix_.index_ = columns.indptr, columns.indices
+    program.a_matrix_.value_ = columns.data
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("presolve", "off")
+    solver.passModel(program)
     ends = []
-    for sign in (1.0, -1.0):
-        objective = np.zeros(instance.n)
-        objective[cell] = sign
-        answer = linprog(objective, A_eq=instance.A.toarray(), b_eq=np.zeros(instance.m), bounds=bounds, method="highs")
-        assert answer.status in (0, 3), answer.message
-        ends.append(-sign * np.inf if answer.status == 3 else float(answer.x[cell]))
+    for sense, end in ((highspy.ObjSense.kMinimize, -np.inf), (highspy.ObjSense.kMaximize, np.inf)):
+        solver.clearSolver()  # a stale basis of an unbounded program can mislead the next
+        solver.changeObjectiveSense(sense)
+        solver.run()
+        status = solver.getModelStatus()
+        assert status in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kUnbounded), status
+        unbounded = status == highspy.HighsModelStatus.kUnbounded
+        ends.append(end if unbounded else float(solver.getInfo().objective_function_value))
     return ends[0], ends[1]
 
 
@@ -69,23 +82,51 @@ def is_protected(instance: System, suppressed: np.ndarray, cell: int) -> bool:
     return not instance.integer[cell] or np.floor(high + slip) - np.ceil(low - slip) >= 1
 
 
-def is_safe(instance: System, suppressed: np.ndarray, insiders: Sequence[Sequence[int]] = ()) -> bool:
-    """Whether every primary is protected and none is exact to an insider who does not know it, and no secondary is."""
-    if not all(is_protected(instance, suppressed, cell) for cell in np.flatnonzero(instance.primary)):
+def is_safe(
+    instance: System,
+    suppressed: np.ndarray,
+    insiders: Sequence[Insider] = (),
+    *,
+    pinning: bool = True,
+    secondaries: bool = True,
+) -> bool:
+    """Whether every primary is protected and none is exact to an insider whose it is not, and no secondary is exact.
+
+    Without `pinning` insiders compute from the relations and reckon with no bounds; without `secondaries` these are not
+    looked at.
+    """
+    primary, secondary = np.flatnonzero(instance.primary), np.flatnonzero(suppressed & ~instance.primary)
+    # Most patterns fail by the relations alone, which is told without a program.
+    if any(follows(instance, suppressed, cell) for cell in (np.append(primary, secondary) if secondaries else primary)):
         return False
-    for known in insiders:
+    if not all(is_protected(instance, suppressed, cell) for cell in primary):
+        return False
+    computes = is_exact if pinning else follows
+    for insider in insiders:
         hidden = suppressed.copy()
-        hidden[list(known)] = False
-        if any(is_exact(instance, hidden, cell) for cell in np.flatnonzero(instance.primary & hidden)):
+        hidden[insider.known] = False
+        secret = instance.primary & hidden
+        secret[insider.own] = False
+        if any(computes(instance, hidden, cell) for cell in np.flatnonzero(secret)):
             return False
-    return not any(is_exact(instance, suppressed, cell) for cell in np.flatnonzero(suppressed & ~instance.primary))
+    return not (secondaries and any(is_exact(instance, suppressed, cell) for cell in secondary))
 
 
 def is_exact(instance: System, suppressed: np.ndarray, cell: int) -> bool:
     """Whether the outsider computes a suppressed cell."""
+    if follows(instance, suppressed, cell):
+        return True
     low, high = interval(instance, suppressed, cell)
     slip = 1e-6
     return np.floor(high + slip) - np.ceil(low - slip) < 1 if instance.integer[cell] else high - low < slip
+
+
+def follows(instance: System, suppressed: np.ndarray, cell: int) -> bool:
+    """Whether a suppressed cell follows from the relations: its unit vector is a combination of their rows."""
+    # It does not iff a solution of the relations moves it: iff it stands in the way of a smaller rank.
+    rows = instance.A.toarray()[:, suppressed]
+    others = np.flatnonzero(suppressed) != cell
+    return np.linalg.matrix_rank(rows[:, others]) < np.linalg.matrix_rank(rows)
 
 
 @st.composite
@@ -121,10 +162,11 @@ def small_two_way(draw) -> System:
 
 
 @st.composite
-def insiders_of(draw, instance: System) -> list[np.ndarray]:
-    """One to three insiders, each knowing one to three cells; they may know the same."""
-    cells = st.lists(st.integers(0, instance.n - 1), min_size=1, max_size=3, unique=True)
-    return [np.array(sorted(known)) for known in draw(st.lists(cells, min_size=1, max_size=3))]
+def insiders_of(draw, instance: System) -> list[Insider]:
+    """One to three insiders, each knowing one to three cells and owning up to two more; they may know the same."""
+    cell = st.integers(0, instance.n - 1)
+    cells = st.tuples(st.lists(cell, min_size=1, max_size=3), st.lists(cell, max_size=2))
+    return [Insider.of(known, own) for known, own in draw(st.lists(cells, min_size=1, max_size=3))]
 
 
 @st.composite

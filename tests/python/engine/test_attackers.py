@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import small_tables
+from engine.test_optimal import cheapest
 from oracle import attack, checks, cubes, strategies
 from sdc.engine import EngineError, audit, suppress
+from sdc.engine.insiders import Insider
 
 
 def table(values: list[float], status: list[str], **columns: list) -> tuple[pa.Table, pa.Table]:
@@ -120,6 +123,38 @@ def test_an_insider_knows_what_is_its_own_under_another_heading(method: str) -> 
     relations = pa.table(dict(zip(("relation_id", "cell_id", "coefficient"), zip(*rows, strict=True), strict=True)))
     pattern = suppress(cells, relations, method=method, attackers="singletons")
     assert pattern["status"].to_pylist() == ["safe", "secondary", "primary", "primary"]
+
+
+def test_the_optimum_is_of_what_the_audit_asks() -> None:
+    """Where contributors have several cells, of which singletons know one each: as cheap as the best safe pattern.
+
+    The oracle tries all patterns. It must matter on some of the tables that the other cells are no secret to them.
+    """
+    matters = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        values, relations = small_tables.two_way(rng.integers(1, 7, (2, 2 + seed % 2)).astype(float))
+        chosen = rng.choice(len(values), 4, replace=False).tolist()
+        owner = [None] * len(values)
+        for cell in chosen[:3]:
+            owner[cell] = int(rng.integers(2))
+        options = {"lower": [1.0] * len(values), "integer": [True] * len(values)}
+        instance = small_tables.system(values, relations, dict.fromkeys(chosen, {}), **options)
+        own = [[cell for cell, who in enumerate(owner) if who == unit] for unit in (0, 1)]
+        insiders = [Insider.of([cell], cells) for cells in own for cell in cells]
+        best = cheapest(instance, insiders)
+        matters += best != cheapest(instance, [Insider.of(insider.known) for insider in insiders])
+        cells = {"cell_id": range(len(values)), "value": values, "contributor": pa.array(owner, pa.int64()), **options}
+        cells = pa.table({**cells, "status": np.where(instance.primary, "primary", "safe")})
+        entries = instance.A.tocoo()
+        linked = pa.table({"relation_id": entries.row, "cell_id": entries.col, "coefficient": entries.data})
+        if best is None:
+            with pytest.raises(EngineError):
+                suppress(cells, linked, attackers="singletons", method="optimal")
+            continue
+        said = suppress(cells, linked, attackers="singletons", method="optimal").schema.metadata
+        assert (float(said[b"cost"]), float(said[b"bound"])) == (best, best)
+    assert matters
 
 
 def test_who_cannot_be_kept_out_is_said() -> None:

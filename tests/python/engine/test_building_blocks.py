@@ -9,13 +9,14 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from sdc.engine import EngineError, audit, elimination, suppress
+from sdc.engine import EngineError, audit, closing, elimination, suppress, thin
 from sdc.engine.attackers import named_attackers
 from sdc.engine.audit import audit_system
 from sdc.engine.circuits import certify_by_basis
 from sdc.engine.closing import close
 from sdc.engine.fixpoint import local_fixpoint
-from sdc.engine.insiders import computed
+from sdc.engine.insiders import Insiders, computed
+from sdc.engine.neighbourhood import Growth
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.system import System
@@ -137,25 +138,96 @@ def test_a_basis_proves_most_cells_and_only_what_is_true(counts) -> None:
     assert (pattern.down[finding.cells] <= system.value[finding.cells] - finding.lower + 1e-9).all()
 
 
-def test_thinning_exposes_nothing_to_a_sole_contributor() -> None:
+def singleton_table(seed: int, shape: tuple[int, int] = (9, 8)) -> tuple[System, tuple[Insiders, ...]]:
+    """A random count table with its cells below 4 primary, those of 1 with a sole contributor."""
+    values = np.random.default_rng(seed).poisson(6, shape).astype(float)
+    whole = np.ones((shape[0] + 1) * (shape[1] + 1), dtype=bool)
+    cells, relations = table(values, (values > 0) & (values < 4), integer=whole)
+    alone = [int(cell) if value == 1 else None for cell, value in enumerate(cells["value"].to_pylist())]
+    system = System.from_arrow(cells.append_column("contributor", pa.array(alone, pa.int64())), relations)
+    return system, named_attackers(system, ["singletons"])
+
+
+def exposed(pattern: Pattern, insiders: tuple[Insiders, ...]) -> int:
+    """How many primaries follow from the relations, for everybody or for an insider."""
+    system, space = pattern.system, pattern.space()
+    column = space.view.column[system.primary]
+    found = int(np.append(space.basis.determined, True)[column].sum())
+    for each in insiders:
+        found += len(computed(each, space.view, space.basis, pattern.suppressed, system.primary)[0])
+    return found
+
+
+@pytest.mark.parametrize("dimensions", [0, 1000], ids=["sparse", "dense"])
+def test_thinning_exposes_nothing_to_a_sole_contributor(monkeypatch, dimensions: int) -> None:
+    monkeypatch.setattr(thin, "DIMENSIONS", dimensions)
+    monkeypatch.setattr(thin, "DENSE_ORDERS", 2)
     published = 0
     for seed in range(12):
-        rng = np.random.default_rng(seed)
-        values = rng.poisson(6, (9, 8)).astype(float)
-        cells, relations = table(values, (values > 0) & (values < 4), integer=np.ones(90, dtype=bool))
-        alone = [int(cell) if value == 1 else None for cell, value in enumerate(cells["value"].to_pylist())]
-        system = System.from_arrow(cells.append_column("contributor", pa.array(alone, pa.int64())), relations)
-        insiders = named_attackers(system, ["singletons"])
+        system, insiders = singleton_table(seed)
         pattern = Pattern(system, system.value != 0)
         close(pattern, Repairer(pattern), insiders)
         gone = superfluous(pattern, insiders)
         pattern.suppressed[gone] = False
         published += len(gone)
-        space = pattern.space()
-        assert not space.basis.determined[space.view.column[system.primary]].any()
-        for each in insiders:
-            assert len(computed(each, space.view, space.basis, pattern.suppressed, system.primary)[0]) == 0
+        assert exposed(pattern, insiders) == 0
     assert published > 100
+
+
+def test_both_ways_of_thinning_publish_the_same(monkeypatch) -> None:
+    monkeypatch.setattr(thin, "ORDERS", 1)
+    monkeypatch.setattr(thin, "DENSE_ORDERS", 1)
+    published = 0
+    for seed in range(8):
+        system, insiders = singleton_table(seed, (7, 6))
+        pattern = Pattern(system, system.value != 0)
+        close(pattern, Repairer(pattern), insiders)
+        found = []
+        for dimensions in (0, 1000):
+            monkeypatch.setattr(thin, "DIMENSIONS", dimensions)
+            found.append(sorted(superfluous(pattern, insiders).tolist()))
+        assert found[0] == found[1]
+        published += len(found[0])
+    assert published > 50
+
+
+def test_neighbourhoods_side_by_side_are_those_of_each_alone(counts) -> None:
+    system = System.from_arrow(*counts)
+    view = View.paired(system, system.value != 0)
+    charge = np.random.default_rng(1).uniform(0, 9, view.columns)
+    seeds, scale = np.array([5, 0, 60, 5]), np.array([1.0, 2.0, 3.0, 1.0])
+    owner, column = Growth(view, seeds, charge, scale).to(70)
+    for number, seed in enumerate(seeds):
+        alone = Growth(view, np.array([seed]), charge, scale[[number]]).to(70)[1]
+        assert len(alone) == 70 and column[owner == number].tolist() == alone.tolist()
+
+
+def test_many_pairs_repaired_at_once_leave_nothing_open(monkeypatch) -> None:
+    repaired = 0
+    for seed in range(5):
+        system, insiders = singleton_table(seed, (14, 11))
+        results = []
+        for many, threads in ((1, 1), (1, 2), (10**9, 1)):
+            monkeypatch.setattr(closing, "MANY", many)
+            pattern = Pattern(system)
+            repairer = Repairer(pattern)
+            open_ = exposed(pattern, insiders)
+            close(pattern, repairer, insiders, threads=threads)
+            assert exposed(pattern, insiders) == 0
+            results.append(pattern.suppressed)
+            repaired += open_
+        assert (results[0] == results[1]).all()
+    assert repaired > 40
+
+
+def test_a_pair_that_nothing_protects_is_named_by_repairs_at_once_too(monkeypatch) -> None:
+    monkeypatch.setattr(closing, "MANY", 1)
+    cells, relations = table(np.array([[1.0, 5.0], [0.0, 7.0]]), np.array([[True, False], [False, False]]))
+    frozen = pa.array([False, True, True, True, True, True, True, True, True])
+    system = System.from_arrow(cells.append_column("frozen", frozen), relations)
+    pattern = Pattern(system)
+    with pytest.raises(EngineError, match="cannot be protected"):
+        close(pattern, Repairer(pattern), ())
 
 
 def test_classes_agree_with_the_rank(counts) -> None:

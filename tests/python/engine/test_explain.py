@@ -26,6 +26,7 @@ from sdc import engine
 from sdc.engine import optimal
 from sdc.engine.errors import EngineError
 from sdc.engine.explain import explain
+from sdc.engine.insiders import Insider
 from sdc.engine.system import SAFE, SECONDARY, System
 
 SENSITIVE = 6
@@ -143,11 +144,11 @@ def test_what_is_hidden_from_an_insider_only():
     instance = system(values, relations, {0: {}, 1: {}}, integer=[True] * 5, contributor=[None, 7, None, None, None])
     pattern = instance.with_suppressed(np.isin(np.arange(5), (0, 1, 2)))
     assert by_cell(explain(pattern))[2]["protects"] == []
-    row = by_cell(explain(pattern, insiders=[np.array([1])]))[2]
+    row = by_cell(explain(pattern, insiders=[Insider.of([1])]))[2]
     assert (row["basis"], row["protects"], row["relation_id"]) == ("examined", [0], 0)
 
 
-def assert_explained(instance: System, insiders: Sequence[np.ndarray] = ()) -> None:
+def assert_explained(instance: System, insiders: Sequence[Insider] = ()) -> None:
     """Every answer is what publishing the cell, or an attack by SciPy, says."""
     try:
         result = optimal.solve(instance)
@@ -169,7 +170,7 @@ def assert_explained(instance: System, insiders: Sequence[np.ndarray] = ()) -> N
             int(p)
             for p in primaries
             if not is_protected(instance, without, p)
-            or any(opened_to(instance, known, suppressed, without, int(p)) for known in insiders)
+            or any(opened_to(instance, insider, suppressed, without, int(p)) for insider in insiders)
         ]
         if row["protects"]:
             assert row["relation_id"] in links.indices[links.indptr[cell] : links.indptr[cell + 1]]
@@ -181,11 +182,11 @@ def test_two_way_agrees_with_publishing_each_cell(instance):
     assert_explained(instance)
 
 
-def opened_to(instance: System, known: np.ndarray, before: np.ndarray, after: np.ndarray, primary: int) -> bool:
+def opened_to(instance: System, insider: Insider, before: np.ndarray, after: np.ndarray, primary: int) -> bool:
     """Whether an insider computes a primary after the change that it did not compute before."""
-    unknown = ~np.isin(np.arange(instance.n), known)
+    unknown = ~np.isin(np.arange(instance.n), insider.known)
     exact = [is_exact(instance, pattern & unknown, primary) for pattern in (before, after)]
-    return bool(unknown[primary]) and exact == [False, True]
+    return primary not in insider.own and exact == [False, True]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -20,9 +20,11 @@ def exact(block: Block, pattern: np.ndarray) -> set[tuple[int, int]]:
     for attacker in range(-1, len(block.insiders)):
         hidden = pattern.copy()
         if attacker >= 0:
-            hidden[block.insiders[attacker]] = False
+            hidden[block.insiders[attacker].known] = False
         matrix = block.A.toarray() * hidden
         for target in block.targets:
+            if attacker >= 0 and target.cell in block.insiders[attacker].own:
+                continue
             if hidden[target.cell] and (target.exactness or attacker < 0):
                 row = np.zeros((1, block.n))
                 row[0, target.cell] = 1.0

@@ -9,13 +9,12 @@ from enum import IntEnum
 import numpy as np
 import scipy.sparse as sp
 
+from sdc.engine.insiders import Insider
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.system import System
 
 # A slack smaller than this part of the block's largest value is rounding, not room to move.
 NO_ROOM = 1e-9
-# A primary with levels is exact to an insider who knows it to this part of its value: programs tell that from rounding.
-APART = 1e-4
 
 
 class Kind(IntEnum):
@@ -56,9 +55,10 @@ class Block:
     rows that have no such cell left out. `primary` [n] are suppressed in any case (primaries, and
     secondaries that must stay); `cost` [n] >= 0; `up`,
     `down` [n] are how far an attacker believes that a cell may lie above and below its value (infinite where
-    unbounded). `targets` are the requirements on primaries; `insiders` are ascending positions of cells
-    whose values one attacker knows; targets on exactness hold against each insider who does not know the
-    cell. `secondary_targets` are what the other cells need, if suppressed, so as not to be exact.
+    unbounded). `targets` are the requirements on primaries; targets on exactness hold against each of the
+    `insiders` (in positions of the block) to whom the cell is a secret. `pinning` tells whether insiders reckon
+    with `up`, `down` and whole numbers, or compute from the relations only. `secondary_targets` are what the
+    other cells need, if suppressed, so as not to be exact.
     """
 
     cells: np.ndarray
@@ -70,7 +70,8 @@ class Block:
     down: np.ndarray
     targets: tuple[Target, ...]
     secondary_targets: tuple[Target, ...] = ()
-    insiders: tuple[np.ndarray, ...] = ()
+    insiders: tuple[Insider, ...] = ()
+    pinning: bool = True
 
     @property
     def n(self) -> int:
@@ -81,7 +82,9 @@ class Block:
         """`up` and `down` [n] in units of the target's level; none for cells that the attacker knows."""
         up, down = self.up / target.level, self.down / target.level
         if target.insider is not None:
-            known = self.insiders[target.insider]
+            if not self.pinning:
+                up[:] = down[:] = np.inf
+            known = self.insiders[target.insider].known
             up[known] = down[known] = 0.0
         return up, down
 
@@ -120,15 +123,16 @@ def not_exact(system: System, cell: int, position: int, width: float = 2 * TOLER
 def blocks_of(
     system: System,
     movable: np.ndarray | None = None,
-    insiders: Sequence[np.ndarray] = (),
+    insiders: Sequence[Insider] = (),
     *,
+    pinning: bool = True,
     largest: int | None = None,
 ) -> list[Block]:
     """Split a system into its connected blocks that have a primary, in order of their first cell.
 
     `movable` [n] masks the cells that may be suppressed (default: primaries and candidates). The others are
-    constants to the attacker and do not connect anything. `insiders` are positions of cells in the system that one
-    attacker knows. Blocks of more than `largest` cells are left out.
+    constants to the attacker and do not connect anything. `insiders` are in positions of the system; `pinning` as in
+    Block. Blocks of more than `largest` cells are left out.
     """
     movable = np.flatnonzero(system.primary | system.candidate if movable is None else movable)
     matrix = system.A[:, movable].tocsc()
@@ -141,11 +145,14 @@ def blocks_of(
     groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
     groups = [inside for inside in groups if system.primary[movable[inside]].any()]
     groups = [inside for inside in groups if largest is None or len(inside) <= largest]
-    blocks = [_block(system, movable[inside], matrix[:, inside], insiders) for inside in groups]
+    blocks = [
+        with_insiders(system, _block(system, movable[inside], matrix[:, inside]), insiders, pinning=pinning)
+        for inside in groups
+    ]
     return sorted(blocks, key=lambda block: int(block.cells[0]))
 
 
-def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: Sequence[np.ndarray]) -> Block:
+def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix) -> Block:
     """The block of the given cells, whose columns of the system's relations are `columns`."""
     relations, row = np.unique(columns.indices, return_inverse=True)
     value = system.value[cells]
@@ -156,7 +163,7 @@ def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: 
     # Largest first: neighbours in this order have similar capped slacks, which keeps the attacker's basis
     # warm.
     targets.sort(key=lambda t: (-t.level, t.cell, t.kind))
-    block = Block(
+    return Block(
         cells=cells,
         relations=relations,
         A=sp.csc_matrix((columns.data, row, columns.indptr), shape=(len(relations), len(cells))),
@@ -167,20 +174,13 @@ def _block(system: System, cells: np.ndarray, columns: sp.csc_matrix, insiders: 
         targets=tuple(targets),
         secondary_targets=tuple(not_exact(system, int(cells[i]), int(i)) for i in np.flatnonzero(~primary)),
     )
-    return with_insiders(system, block, insiders)
 
 
-def with_insiders(system: System, block: Block, insiders: Sequence[np.ndarray]) -> Block:
-    """The block with the insiders who know cells of it, from whom no primary may be exact."""
-    known = _within(block.cells, insiders)
-    if not known:
+def with_insiders(system: System, block: Block, insiders: Sequence[Insider], *, pinning: bool = True) -> Block:
+    """The block with the insiders who know cells of it, to whom no primary may be exact that is not their own."""
+    inside = tuple(each for each in (insider.within(block.cells) for insider in insiders) if len(each.known))
+    if not inside:
         return block
     met = {target.cell for target in block.targets if target.exactness}
     more = [not_exact(system, int(block.cells[i]), int(i)) for i in np.flatnonzero(block.primary) if int(i) not in met]
-    return replace(block, insiders=known, targets=(*block.targets, *more))
-
-
-def _within(cells: np.ndarray, insiders: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Positions among `cells` (ascending) of what each insider knows; who knows nothing there is left out."""
-    known = [np.flatnonzero(np.isin(cells, np.asarray(insider, dtype=np.int64))) for insider in insiders]
-    return tuple(inside for inside in known if len(inside))
+    return replace(block, insiders=inside, pinning=pinning, targets=(*block.targets, *more))

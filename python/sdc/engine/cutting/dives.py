@@ -70,6 +70,35 @@ def dive(
     master.limit(np.zeros(free), np.ones(free))
 
 
+def follow(
+    master: Master,
+    pattern: np.ndarray,
+    separate: Callable[[np.ndarray, bool], list[np.ndarray]],
+    cutoff: Callable[[], float],
+    late: Callable[[], bool],
+) -> None:
+    """Dive towards a whole `pattern` [n] that is not safe, cell by cell, for what it and its neighbours violate.
+
+    The few inequalities that the pattern itself violates are met by a neighbour at little more cost; those on the way
+    are what all of them miss. Arguments as for `dive`.
+    """
+    free = len(master.free)
+    lower, upper = np.zeros(free), np.ones(free)
+    cells = np.flatnonzero(pattern[master.free])
+    while not late():
+        master.limit(lower, upper)
+        if not master.relax(cutoff()):
+            break
+        if master.add(separate(master.weights(), True)):
+            continue
+        below = cells[master.x[cells] < 1 - WHOLE]
+        lower[np.setdiff1d(cells, below)] = 1.0
+        if not len(below):
+            break
+        lower[below[np.argmax(master.x[below])]] = 1.0
+    master.limit(np.zeros(free), np.ones(free))
+
+
 def _bound(master: Master, node: Node, separate, accept, cutoff) -> int | None:
     """Solve a node with inequalities as long as they help; its branching cell, or None if it is finished."""
     lower, upper = np.zeros(len(master.free)), np.ones(len(master.free))

@@ -228,7 +228,8 @@ class Master:
         """
         open_ = np.flatnonzero(~self.fixed if among is None else among & ~self.fixed)
         matrix, bounds = self.matrix(rows)
-        highs = solver.new(mip_rel_gap=gap, time_limit=min(1e9, max(0.05, deadline - time.monotonic())))
+        seconds = min(1e9, max(0.05, deadline - time.monotonic()))
+        highs = solver.new(mip_rel_gap=gap, time_limit=seconds, **solver.INTEGER)
         if nodes is not None:
             highs.setOptionValue("mip_max_nodes", max(1, nodes))
         highs.passModel(

@@ -41,15 +41,15 @@ class Proofs:
         self.kind = np.array([t.kind for t in self.targets], dtype=np.int64)
         self.primary = np.arange(len(self.targets)) < len(block.targets)
         self.work = 0
-        starts = np.cumsum([0] + [len(known) for known in block.insiders])
-        known = np.concatenate([np.zeros(0, np.int64), *block.insiders])
-        self._knows = sp.csr_matrix((np.ones(len(known), np.float32), known, starts), (len(starts) - 1, block.n))
+        self._knows = _incidence(block.n, [insider.known for insider in block.insiders])
         # Insiders from whom a target is no secret; secondaries and levels are protected from the outsider only.
         for_all = np.array([t.exactness for t in self.targets], dtype=bool) & self.primary
-        self._knows_own = (self._knows[:, self.cell].toarray().T > 0) | ~for_all[:, None]
+        owns = _incidence(block.n, [insider.own for insider in block.insiders])
+        self._open_to = (owns[:, self.cell].toarray().T > 0) | ~for_all[:, None]
         self.count = 0
-        self._stored = [np.zeros((ROOM, width), bool) for width in (block.n, len(self.targets), len(block.insiders))]
-        self._moved, self._gives, self._avoids = (kept[:0] for kept in self._stored)
+        widths = block.n, len(self.targets), len(self.targets) if len(block.insiders) else 0, len(block.insiders)
+        self._stored = [np.zeros((ROOM, width), bool) for width in widths]
+        self._moved, self._gives, self._shows, self._avoids = (kept[:0] for kept in self._stored)
         self._trouble = np.zeros(len(self.targets))
         self.set(pattern)
 
@@ -59,9 +59,9 @@ class Proofs:
         self._attacker: Attacker | None = None
         self._alive = ~self._moved[:, ~self.pattern].any(axis=1)
         if (~self._alive).sum() > MOST:
-            moved, gives = self._moved[self._alive], self._gives[self._alive]
+            alive = [kept[self._alive] for kept in (self._moved, self._gives, self._shows)]
             self.count, self._alive = 0, np.zeros(0, bool)
-            self._remember(moved, gives)
+            self._remember(*alive)
 
     def suppress(self, cells: np.ndarray) -> None:
         """Put cells (positions or mask) into the pattern."""
@@ -94,8 +94,9 @@ class Proofs:
         gives = self._gives[np.ix_(self._alive, asked)]
         settled = gives.any(axis=0)
         if primary and len(self.block.insiders):
-            shown = gives.T.astype(np.float32) @ self._avoids[self._alive].astype(np.float32) > 0
-            settled &= (shown | self._knows_own[asked]).all(axis=1)
+            shows = self._shows[np.ix_(self._alive, asked)]
+            shown = shows.T.astype(np.float32) @ self._avoids[self._alive].astype(np.float32) > 0
+            settled &= (shown | self._open_to[asked]).all(axis=1)
         return asked[~settled]
 
     def failures(self, *, primary: bool = True) -> list[Failure]:
@@ -121,11 +122,11 @@ class Proofs:
             if not self._settled(position):
                 return [(target, attacks)]
         if len(dangers := self._dangers(position)) > 1:
-            self._attack(position, dangers)
+            self._attack(position, dangers, inside=True)
         found = []
         for insider in dangers:
             if insider in self._dangers(position):
-                attacks = self._attack(position, [insider])
+                attacks = self._attack(position, [insider], inside=True)
                 if insider in self._dangers(position):
                     found.append((replace(target, insider=int(insider)), attacks))
                     if one:
@@ -138,13 +139,19 @@ class Proofs:
 
     def _dangers(self, position: int) -> np.ndarray:
         """Insiders, ascending, against whom no known movement settles the target."""
-        settling = self._alive & self._gives[:, position]
-        return np.flatnonzero(~(self._avoids[settling].any(axis=0) | self._knows_own[position]))
+        settling = self._alive & (self._shows if len(self.block.insiders) else self._gives)[:, position]
+        return np.flatnonzero(~(self._avoids[settling].any(axis=0) | self._open_to[position]))
 
-    def _attack(self, position: int, insiders: np.ndarray | list[int] | tuple) -> list[Attack]:
-        """Move a target without the cells that any of the insiders knows, and remember the movements."""
+    def _attack(self, position: int, insiders: np.ndarray | list[int] | tuple, *, inside: bool = False) -> list[Attack]:
+        """Move a target without the cells that any of the insiders knows, and remember the movements.
+
+        `inside` if only they are to be shown it: they may reckon with less than the outsider (`Block.pinning`).
+        """
         target = self.targets[position]
-        known = np.unique(np.concatenate([np.zeros(0, np.int64), *(self.block.insiders[i] for i in insiders)]))
+        if inside:
+            target = replace(target, insider=int(insiders[0]))
+        known = [np.zeros(0, np.int64), *(self.block.insiders[i].known for i in insiders)]
+        known = np.unique(np.concatenate(known))
         if len(insiders) > 1 and not self.pattern[known].any():
             return []
         if self._attacker is None:
@@ -152,34 +159,40 @@ class Proofs:
         attacks = self._attacker.attacks(target, known)
         self.work += len(attacks) * self._attacker.work
         moved, gives = np.zeros((len(attacks), self.block.n), bool), np.zeros((len(attacks), len(self.targets)), bool)
+        shows = np.zeros((len(attacks), self._stored[2].shape[1]), bool)
         for i, attack in enumerate(attacks):
             cells, moves = attack.moves()
             moved[i, cells] = True
-            gives[i] = self._credited(cells, moves * target.level)
+            gives[i], moving = self._credited(cells, moves * target.level)
+            shows[i] = (gives[i] if self.block.pinning else moving)[: shows.shape[1]]
         if reached(target, attacks):
             if target.kind is Kind.WIDTH:
                 # Both ways together; either alone may not be wide enough.
-                moved, gives = np.vstack([moved, moved.any(axis=0)]), np.vstack([gives, gives[0] & False])
-            gives[-1, position] = True
-        useful = gives.any(axis=1)
-        self._remember(moved[useful], gives[useful])
+                both = moved.any(axis=0), np.zeros(gives.shape[1], bool), np.zeros(shows.shape[1], bool)
+                moved, gives, shows = (np.vstack(pair) for pair in zip((moved, gives, shows), both, strict=True))
+            gives[-1, position] = self.block.pinning or not inside
+            shows[-1:, position : position + 1] = True
+        useful = gives.any(axis=1) | shows.any(axis=1)
+        self._remember(moved[useful], gives[useful], shows[useful])
         return attacks
 
-    def _remember(self, moved: np.ndarray, gives: np.ndarray) -> None:
-        """Add movements, as masks of cells and of targets [k, n] and [k, targets], that the pattern allows."""
+    def _remember(self, moved: np.ndarray, gives: np.ndarray, shows: np.ndarray) -> None:
+        """Add movements that the pattern allows: masks of the cells that move [k, n] and of the targets [k, targets]
+        that they settle against the outsider, and against insiders who know none of these cells (none: no insiders).
+        """
         first, end = self.count, self.count + len(moved)
         while end > len(self._stored[0]):
             self._stored = [np.vstack([kept, np.zeros_like(kept)]) for kept in self._stored]
-        for kept, new in zip(self._stored, (moved, gives, (self._knows @ moved.T == 0).T), strict=True):
+        for kept, new in zip(self._stored, (moved, gives, shows, (self._knows @ moved.T == 0).T), strict=True):
             kept[first:end] = new
         self.count = end
-        self._moved, self._gives, self._avoids = (kept[:end] for kept in self._stored)
+        self._moved, self._gives, self._shows, self._avoids = (kept[:end] for kept in self._stored)
         self._alive = np.append(self._alive, np.ones(len(moved), bool))
 
-    def _credited(self, cells: np.ndarray, moves: np.ndarray) -> np.ndarray:
-        """Mask of targets that a movement, as far as the bounds let it go either way, settles by itself."""
+    def _credited(self, cells: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Masks of targets that a movement, as far as the bounds let it go either way, settles by itself; and moves."""
         if len(cells) == 0:
-            return np.zeros(len(self.targets), bool)
+            return np.zeros(len(self.targets), bool), np.zeros(len(self.targets), bool)
         scale = {}
         for way in (1.0, -1.0):
             room = np.where(way * moves > 0, self.block.up[cells], self.block.down[cells])
@@ -192,4 +205,11 @@ class Proofs:
             up = np.nan_to_num(np.maximum(own * scale[1.0], -own * scale[-1.0]), nan=0.0)
             down = np.nan_to_num(np.maximum(-own * scale[1.0], own * scale[-1.0]), nan=0.0)
         reach = np.choose(self.kind, [up, down, up + down, np.maximum(up, down)])
-        return (own != 0) & (reach >= self.level * (1 - TOLERANCE))
+        return (own != 0) & (reach >= self.level * (1 - TOLERANCE)), own != 0
+
+
+def _incidence(n: int, sets: list[np.ndarray]) -> sp.csr_matrix:
+    """Which of the sets (rows) contain which of `n` cells."""
+    starts = np.cumsum([0] + [len(cells) for cells in sets])
+    cells = np.concatenate([np.zeros(0, np.int64), *sets])
+    return sp.csr_matrix((np.ones(len(cells), np.float32), cells, starts), (len(sets), n))

@@ -14,6 +14,14 @@ UNBOUNDED_OR_INFEASIBLE = highspy.HighsModelStatus.kUnboundedOrInfeasible
 BOUND_REACHED = highspy.HighsModelStatus.kObjectiveBound
 
 
+# Options of integer programs. HiGHS's own searches for good solutions take most of its time and find what the attackers
+# break; what is wanted of it is bounds, and the optimum. Strong branching does not pay where programs are short-lived.
+INTEGER = {"mip_pscost_minreliable": 0} | {
+    f"mip_heuristic_run_{name}": False
+    for name in ("rins", "rens", "root_reduced_cost", "zi_round", "shifting", "feasibility_jump")
+}
+
+
 class SolverError(RuntimeError):
     """HiGHS ended with something other than an optimal solution; nothing may be concluded from it."""
 

@@ -45,11 +45,11 @@ class Spaces:
         harmed = np.unique([target.cell for target in block.targets]).astype(np.int64)
         spaces = [(basis, position[harmed])]
         exact = np.unique([target.cell for target in block.targets if target.exactness]).astype(np.int64)
-        for known in block.insiders:
+        for insider in block.insiders:
             space = basis
-            for cell in position[known[pattern[known]]].tolist():
+            for cell in position[insider.known[pattern[insider.known]]].tolist():
                 space = _restricted(space, cell)
-            spaces.append((space, position[np.setdiff1d(exact, known)]))
+            spaces.append((space, position[np.setdiff1d(exact, insider.own)]))
         return cls(spaces, position)
 
     def opens(self, cell: int) -> bool:
