@@ -182,7 +182,8 @@ class Solutions:
         pivot = pow(row[vector] % PRIME, -1, PRIME)
         support = self.support(vector)
         factor = {other: self.row(other)[vector] * pivot % PRIME for other in support}
-        one, two = [], []
+        members = _Members(self, np.frombuffer(harmed, dtype=bool), np.frombuffer(known, dtype=bool))
+        others, partners = [], []
         for other in sorted(support):
             if other == unknown or not (harmed[other] or known[other]):
                 continue
@@ -196,21 +197,24 @@ class Solutions:
                 through = next(shared, None)
                 if through is None:
                     continue
-            partners = self.support(through) | support
-            if not known[other]:
-                partners = [partner for partner in partners if known[partner]]
-            elif not harmed[other]:
-                partners = [partner for partner in partners if harmed[partner]]
-            one += [other] * len(partners)
-            two += partners
-        one, two = np.array(one, dtype=np.int64), np.array(two, dtype=np.int64)
-        if len(one) == 0:
-            return one, two
-        names = np.unique(np.concatenate((one, two)))
+            for place in (through, vector):
+                others.append(other)
+                partners.append(members.of(place, harmed[other], known[other]))
+        if not others:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        one = np.repeat(others, [len(found) for found in partners])
+        two = np.concatenate(partners)
+        names = np.zeros(len(self.rows), dtype=bool)
+        names[others] = names[two] = True
+        names = np.flatnonzero(names)
+        place = np.zeros(len(self.rows), dtype=np.int64)
+        place[names] = np.arange(len(names))
         taken = np.array([factor.get(name, 0) for name in names.tolist()], dtype=np.int64)
         rows = (self.rows[names] - taken[:, None] * self.rows[unknown] % PRIME) % PRIME
-        first, second = rows[np.searchsorted(names, one)], rows[np.searchsorted(names, two)]
-        tied = (one != two) & first.any(axis=1) & second.any(axis=1) & _proportional(first, second)
+        moved = rows.any(axis=1)
+        both = np.flatnonzero(moved[place[one]] & moved[place[two]] & (one != two))
+        one, two = one[both], two[both]
+        tied = _proportional(rows[place[one]], rows[place[two]])
         return one[tied], two[tied]
 
     def publish(self, unknown: int) -> None:
@@ -244,6 +248,24 @@ class Solutions:
         self.rows[unknown] = 0
         row.clear()
         support.clear()
+
+
+class _Members:
+    """The unknowns of vectors, as arrays, that may be partners of one that is harmed or known, or both."""
+
+    def __init__(self, solutions: Solutions, harmed: np.ndarray, known: np.ndarray) -> None:
+        self._solutions, self._harmed, self._known = solutions, harmed, known
+        self._found: dict[tuple[int, int, int], np.ndarray] = {}
+
+    def of(self, vector: int, harmed: int, known: int) -> np.ndarray:
+        """Who of `vector` is known where the other is harmed, and harmed where the other is known."""
+        found = self._found.get((vector, harmed, known))
+        if found is None:
+            support = self._solutions.support(vector)
+            found = np.fromiter(support, np.int64, len(support))
+            found = found[(self._known[found] & bool(harmed)) | (self._harmed[found] & bool(known))]
+            self._found[vector, harmed, known] = found
+        return found
 
 
 class _Foreign:
