@@ -450,7 +450,7 @@ def test_statuses_are_told_again_with_the_reliability(compiled, weight):
     product["measures"]["adopters"]["weight"] = weight
     sql = compiled(
         f"{{% set product = {product} %}}"
-        "{{ sdc._gate_statuses(product, {'name': 'p', 'relation_name': 'protected'}, "
+        "{{ sdc._gate_statuses(product, {'name': 'p', 'relation_name': 'protected', 'config': {'meta': {}}}, "
         "{'threshold': {'contributors': 3, 'records': none}, 'unweighted_base': {'suppress': 10, 'mark': 30}}) }}"
     )
     with duckdb.connect() as connection:
