@@ -81,19 +81,8 @@ contributions as not materialized (
 {% endfor -%}
 {{ sdc._problems(product) }}
 
--- whole numbers for codes: they are grouped and joined in a fraction of the time. Unknown codes have stopped it all, and
--- outer joins are done one after another
 coded as not materialized (
-    select
-        contributions.* replace (
-            {%- for key in keys %}
-            {{ key }}_codes.number as {{ key }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        )
-    from contributions
-    {%- for key in keys %}
-    left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
-    {%- endfor %}
+    {{ sdc._coded(keys, 'contributions') | indent }}
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
 ),
 
@@ -126,7 +115,9 @@ contributors_0 as (
         {{ dims | join(', ') }},
         count(*) as records,
         {{- sdc._contributor_totals(product) | indent(8) }}
-    from coded
+    from (
+        {{ sdc._coded(keys, '(select * from contributions semi join spanning_0 using (contributor))') | indent(8) }}
+    )
     inner join spanning_0 using ({{ sdc._prefixed(product.by, '') }}contributor)
     group by all
 ),
@@ -233,6 +224,22 @@ where
     {{ 'or ' if not loop.first }}({{ sdc._in_table(product, table) }})
     {%- endfor %}
 {%- endif %}
+{%- endmacro -%}
+
+
+{#- Contributions with whole numbers for codes: they are grouped and joined in a fraction of the time. Unknown codes have
+    stopped it all before; outer joins are done one after another. -#}
+{%- macro _coded(keys, contributions) -%}
+select
+    contributions.* replace (
+        {%- for key in keys %}
+        {{ key }}_codes.number as {{ key }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+from {{ contributions }} as contributions
+{%- for key in keys %}
+left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
+{%- endfor %}
 {%- endmacro -%}
 
 
