@@ -50,7 +50,7 @@ def improve(
         keep: mask [n] of secondaries that must stay.
         largest: blocks of more cells are left as they are.
 
-    A block where the pattern is not safe is left as it is. The work is shared among the blocks.
+    A block where the pattern is not safe, or the solver fails, is left as it is. The work is shared among the blocks.
     """
     result = suppressed | system.primary
     keep = np.zeros(system.n, bool) if keep is None else keep
@@ -63,7 +63,10 @@ def improve(
         start = result[block.cells]
         proofs = Proofs(block, start)
         failing = np.zeros(system.n, bool)
-        failing[block.cells[[target.cell for target in _open(proofs)]]] = True
+        try:
+            failing[block.cells[[target.cell for target in _open(proofs)]]] = True
+        except SolverError:
+            continue
         work -= proofs.work
         if failing.any() and window is None:
             continue
