@@ -16,7 +16,6 @@ from sdc.engine.intervals import interval
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED, V_SAFE
 from sdc.engine.pattern import Pattern
 from sdc.engine.pinning import pinned
-from sdc.engine.system import System
 
 Progress = Callable[[str, int, int], None]
 
@@ -165,8 +164,3 @@ def replay(pattern: Pattern) -> Pattern:
     fresh = pattern.bare()
     fresh.add_points(pattern.points)
     return fresh
-
-
-def audit_system(system: System, **options) -> Finding:
-    """Audit the pattern of `system.status`."""
-    return examine(Pattern(system), **options)

@@ -14,7 +14,7 @@ from sdc.engine.errors import EngineError, named
 from sdc.engine.insiders import Insiders, computed
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import SIZES, Repairer
-from sdc.engine.repair_many import TOGETHER, repair_many
+from sdc.engine.repair_many import TOGETHER, repair_many, serves
 from sdc.engine.system import System
 from sdc.engine.thin import superfluous
 
@@ -133,7 +133,7 @@ class _Moved:
             for each in moved:
                 self._through.setdefault(each, []).append(moved)
         self._seen = len(self._pattern.points)
-        return any(moved.isdisjoint(known.tolist()) for moved in self._through.get(cell, ()))
+        return any(serves(cell, known, moved) for moved in self._through.get(cell, ()))
 
 
 def _in_time(system: System, work: list[tuple[int, np.ndarray]], deadline: float | None) -> None:

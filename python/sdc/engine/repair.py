@@ -9,9 +9,6 @@ infeasible there means that no suppression can protect the target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -49,18 +46,6 @@ class Repairer:
         self._charge = self._price(np.arange(self.view.columns))
         least = ROOM ** float(np.median(self.view.degrees)) if self.view.columns else 0.0
         self._sizes = (*(size for size in SIZES if least <= size < self.view.columns), self.view.columns)
-
-    @contextmanager
-    def barring(self, cell: int, times: float) -> Iterator[None]:
-        """Within the context `cell` costs so many times as much."""
-        cost, column = self._cost[cell], self.view.column[[cell]]
-        self._cost[cell] = cost * times
-        self._charge[column] = self._price(column)
-        try:
-            yield
-        finally:
-            self._cost[cell] = cost
-            self._charge[column] = self._price(column)
 
     def charge(self) -> np.ndarray:
         """Cost of suppressing what is not yet suppressed of each column, float64[columns]; not to be written to."""
@@ -164,11 +149,8 @@ class Repairer:
                 return False
         return bool(pattern.met(one)[0])
 
-    def repair_against(self, target: int, known: np.ndarray, *, compare: bool = True) -> bool:
-        """Suppress what keeps `target` from being exact to who knows the cells `known`; False if nothing does.
-
-        With `compare` a second, larger neighbourhood is looked into for something cheaper.
-        """
+    def repair_against(self, target: int, known: np.ndarray) -> bool:
+        """Suppress what keeps `target` from being exact to who knows the cells `known`; False if nothing does."""
         view = self.view
         column = int(view.column[target])
         held = np.unique(view.column[known])
@@ -176,7 +158,7 @@ class Repairer:
             return False
         for sign in (1.0, -1.0):
             amount = self.amount(target, sign)
-            if amount and self._protect(column, [amount], None, held, compare):
+            if amount and self._protect(column, [amount], None, held):
                 return True
         return False
 
@@ -199,7 +181,6 @@ class Repairer:
         amounts: list[float],
         largest: int | None,
         held: np.ndarray | None = None,
-        compare: bool = True,
     ) -> bool:
         """Suppress the cells of the cheapest displacement found that moves `column` by one of `amounts` (signed).
 
@@ -231,7 +212,7 @@ class Repairer:
                     # The other way costs the same where nothing is in its way.
                     if found is not None and self._fits(found[1], -found[2]):
                         break
-            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE or not compare)):
+            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
                 break
         if best is None:
             return False

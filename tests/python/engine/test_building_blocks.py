@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from sdc.engine import EngineError, audit, closing, elimination, suppress, thin
 from sdc.engine.attackers import named_attackers
-from sdc.engine.audit import audit_system
+from sdc.engine.audit import examine
 from sdc.engine.circuits import certify_by_basis
 from sdc.engine.closing import close
 from sdc.engine.fixpoint import local_fixpoint
@@ -133,7 +133,7 @@ def test_a_basis_proves_most_cells_and_only_what_is_true(counts) -> None:
     local_fixpoint(pattern)
     certify_by_basis(pattern)
     assert len(pattern.unmet()) < pattern.suppressed.sum() / 2
-    finding = audit_system(system.with_suppressed(pattern.suppressed), intervals=True)
+    finding = examine(Pattern(system.with_suppressed(pattern.suppressed)), intervals=True)
     assert (pattern.up[finding.cells] <= finding.upper - system.value[finding.cells] + 1e-9).all()
     assert (pattern.down[finding.cells] <= system.value[finding.cells] - finding.lower + 1e-9).all()
 

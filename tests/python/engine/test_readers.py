@@ -102,16 +102,20 @@ def test_every_sum_below_the_threshold_is_found(data: st.DataObject) -> None:
     assert {cell for each in minimal(expected) for cell in each if cell in primary} <= failing
 
 
+def drawn_magnitudes(data: st.DataObject, most: int, *spread: float):
+    """A small cube under p%, of fewer than `most` contributors, and what each of them has in every cell."""
+    shape = data.draw(strategies.shapes(8))
+    size = tuple(dimension.leaves for dimension in shape)
+    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    microdata = cubes.contributions(rng, size, int(rng.integers(3, most)), *spread)
+    return cubes.magnitude_cube(shape, *microdata, percent=20.0), cubes.amounts(shape, *microdata)
+
+
 @checks.examples(60)
 @given(st.data())
 def test_sums_are_judged_as_their_contributors_are(data: st.DataObject) -> None:
     """Magnitudes, contributors in several cells: all sets of hidden cells against the microdata themselves."""
-    shape = data.draw(strategies.shapes(8))
-    size = tuple(dimension.leaves for dimension in shape)
-    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
-    microdata = cubes.contributions(rng, size, int(rng.integers(3, 30)), 0.4, 1.5)
-    cube = cubes.magnitude_cube(shape, *microdata, percent=20.0)
-    held = cubes.amounts(shape, *microdata)
+    cube, held = drawn_magnitudes(data, 30, 0.4, 1.5)
     cube = cubes.with_contributors(cube, held, largest=100)
     rules = data.draw(
         st.sampled_from(
@@ -146,12 +150,7 @@ def test_sums_are_judged_as_their_contributors_are(data: st.DataObject) -> None:
 @given(st.data())
 def test_what_the_lists_leave_out_is_taken_at_its_worst(data: st.DataObject) -> None:
     """With the two largest only: no sum that fails by the microdata passes."""
-    shape = data.draw(strategies.shapes(8))
-    size = tuple(dimension.leaves for dimension in shape)
-    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
-    microdata = cubes.contributions(rng, size, int(rng.integers(3, 40)), 0.5, 1.0)
-    cube = cubes.magnitude_cube(shape, *microdata, percent=20.0)
-    held = cubes.amounts(shape, *microdata)
+    cube, held = drawn_magnitudes(data, 40, 0.5, 1.0)
     cells = hide_more(cubes.with_contributors(cube, held, largest=2).cells, data.draw(st.integers(0, 1000)))
     view = attack.View.from_arrow(cells, cube.relations)
     found = unions_of(cells, cube.relations, {"threshold": 3, "p_percent": 20})

@@ -14,8 +14,6 @@ from sdc.engine.cutting import solver
 from sdc.engine.cutting.block import Block
 
 DROP_AT_LEAST = 40
-# The program is rebuilt without its fixed columns once they are this part of all.
-COMPACT_AT = 0.25
 ZERO = 1e-9
 # A whole solution that misses a row by this much violates it; less is the integer solver's own tolerance.
 VIOLATED = 1e-5
@@ -181,11 +179,6 @@ class Master:
         self.fixed |= hopeless
         lower, upper = self.limits
         self.limit(lower, upper)
-
-    def compact(self) -> None:
-        """Rebuild the program if many of its columns are fixed."""
-        if self.fixed[self.open].mean() > COMPACT_AT:
-            self._build()
 
     def drop_idle(self, rounds: int) -> None:
         """Drop rows that were slack `rounds` times in a row (they can be found again); call after `relax`."""
