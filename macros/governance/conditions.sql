@@ -1,9 +1,9 @@
 {#-
     The conditions of a protected model and where they come from: the strictest of the policy's floor, the rule set, the
     agreement of every source and seed upstream (`sdc_conditions` in their meta, with the agreement's id in
-    `sdc_agreement`), the special categories these hold (`sdc_special_categories`), the register of manual cells, and the model's own `rules`. Several conditions on one parameter: the
-    stricter counts (macros/rules/parameter.sql). A model may tighten and never loosen, unless an exception registered for
-    it is in force.
+    `sdc_agreement`), the special categories these hold (`sdc_special_categories`), the register of manual cells, and the
+    model's own `rules`. Several conditions on one parameter: the stricter counts (macros/rules/parameter.sql). A model may
+    tighten and never loosen, unless an exception registered for it is in force.
 
     Returns [{rule, parameter, value, origin, is_own}], in this order. Raises a compiler error that names model, origin and
     key for an unknown rule set, rule or parameter and for a value that the parameter cannot have. Agreements are read
