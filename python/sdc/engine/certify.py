@@ -20,8 +20,9 @@ from sdc.engine.view import View
 
 # How far a column may move in a block, in units of the block's largest wanted displacement.
 REACH = 8.0
-# (size, centred) of the rounds: the first cover the table, the later ones give one cell the weight of all others.
-ROUNDS = ((1000, False), (300, False), (100, True), (400, True))
+# (size, centred) of the rounds: the first cover the table, in large blocks where bounds are narrow and displacements
+# reach far; the later ones give one cell the weight of all others.
+ROUNDS = ((1000, False), (300, False), (3000, False), (8000, False), (100, True), (400, True), (4000, True))
 COVER = ROUNDS[:2]
 # Programs per block that has no centre.
 TURNS = 6

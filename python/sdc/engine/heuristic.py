@@ -21,14 +21,14 @@ from sdc.engine.repair import Repairer
 from sdc.engine.system import System
 from sdc.engine.view import View
 
-# What an open column is worth to a joint repair, in units of its block's median charge; rising from round to round.
-WORTH = (3.0, 10.0, 30.0, 100.0, 1e3, 1e3, 1e4, 1e4)
-BLOCK = 1000
-TURNS = 5
-# So many rounds without a new cell end it.
-FUTILE = 4
+# Rounds of joint repair: what an open column is worth, in units of its block's median charge, the size of blocks, and
+# the programs for each. What is cheap comes first, it often settles what is not; large blocks find what cells far apart
+# can share.
+JOINT = ((1.0, 1000, 5), *((worth, 8000, 2) for worth in (1.0, 3.0, 10.0, 30.0, 100.0, 1e3)))
 # Joint repair pays from this many unproven primaries.
-JOINT_FROM = 2000
+JOINT_FROM = 500
+# Where so many primaries can move to one side only, bounds give more away than relations, and are looked at first.
+ONE_SIDED = 5000
 # Largest neighbourhood of single repairs, round by round: what is easy first, it often settles what is not.
 LIMITS = (600, 2000, 4000, 16_000, None)
 # So many repairs in a row that needed no new cell mean that certificates would do better.
@@ -75,7 +75,7 @@ def suppress_heuristically(
         return pattern, examine(pattern, attackers)
     work = Work(pattern, Repairer(pattern), attackers, deadline, threads, progress)
     local_fixpoint(pattern, attackers)
-    if system.levelled:
+    if system.levelled or _one_sided(pattern) >= ONE_SIDED:
         protect(work)
         close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
     else:
@@ -98,6 +98,12 @@ def suppress_heuristically(
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"
     raise EngineError(f"suppress: cells {named(bad)}: {reason}; nothing was suppressed", cells=bad)
+
+
+def _one_sided(pattern: Pattern) -> int:
+    """How many primaries the attacker's bounds let only rise or only fall."""
+    step = (1 - TOLERANCE) * pattern.needs.step
+    return int((pattern.system.primary & (np.minimum(pattern.room_up, pattern.room_down) < step)).sum())
 
 
 @dataclass
@@ -176,8 +182,7 @@ def _repair_jointly(work: Work) -> None:
     """Protect many primaries per program, block by block, while there are many."""
     pattern, repairer = work.pattern, work.repairer
     view = repairer.view
-    futile = 0
-    for worth in WORTH:
+    for worth, size, turns in JOINT:
         targets = _open(pattern, True)
         if len(targets) < JOINT_FROM:
             return
@@ -188,16 +193,13 @@ def _repair_jointly(work: Work) -> None:
             work.in_time()
             if visited[column] or pattern.met(view.members(np.array([column]))[0]).all():
                 continue
-            block = grow(view, int(column), BLOCK)
+            block = grow(view, int(column), size)
             visited[block] = True
-            for turn in range(TURNS):
+            for turn in range(turns):
                 if not repairer.repair_block(block, worth, turn):
                     break
         if int(pattern.suppressed.sum()) > before:
             work.certify(COVER[:1])
-        futile = futile + 1 if int(pattern.suppressed.sum()) == before else 0
-        if futile == FUTILE:
-            return
 
 
 def _repair_singly(work: Work, primary: bool) -> None:

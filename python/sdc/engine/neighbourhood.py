@@ -90,15 +90,37 @@ def grow(view: View, seed: int, size: int) -> np.ndarray:
 
 
 def peel(view: View, columns: np.ndarray) -> np.ndarray:
-    """Those of `columns` that are not alone among them in any relation, repeatedly: the others cannot move."""
-    _, matrix = view.local(columns)
-    owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    column = matrix.indices
-    alive = np.ones(len(columns), dtype=bool)
+    """Those of `columns` that can move while all others stand still, as far as `movable` tells."""
+    owner, relation, coefficient = gather(view.by_column, columns)
+    up, down = movable(
+        np.unique(relation, return_inverse=True)[1],
+        owner,
+        coefficient,
+        view.room_up[columns] > 0,
+        view.room_down[columns] > 0,
+    )
+    return columns[up | down]
+
+
+def movable(
+    relation: np.ndarray, column: np.ndarray, coefficient: np.ndarray, up: np.ndarray, down: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns can rise and which can fall, of those for which the bounds `up`, `down` bool[columns] have room.
+
+    In each relation another column must be able to make up for it, repeatedly. Necessary and not sufficient. Entries
+    are of the relations 0, 1, ... restricted to the columns.
+    """
+    positive = coefficient > 0
+    relations = int(relation.max(initial=-1)) + 1
     while True:
-        live = alive[column]
-        counts = np.bincount(owner[live], minlength=matrix.shape[0])
-        stuck = column[live & (counts[owner] == 1)]
-        if len(stuck) == 0:
-            return columns[alive]
-        alive[stuck] = False
+        more = np.where(positive, up[column], down[column])
+        less = np.where(positive, down[column], up[column])
+        balanced = np.bincount(relation[less], minlength=relations)[relation] > less
+        no_more = more & ~balanced
+        balanced = np.bincount(relation[more], minlength=relations)[relation] > more
+        no_less = less & ~balanced
+        if not no_more.any() and not no_less.any():
+            return up, down
+        up, down = up.copy(), down.copy()
+        up[column[np.where(positive, no_more, no_less)]] = False
+        down[column[np.where(positive, no_less, no_more)]] = False

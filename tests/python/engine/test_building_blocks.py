@@ -9,14 +9,15 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from sdc.engine import EngineError, audit, closing, elimination, suppress, thin
+from oracle import cubes
+from sdc.engine import EngineError, audit, closing, elimination, lp, suppress, thin
 from sdc.engine.attackers import named_attackers
 from sdc.engine.audit import examine
 from sdc.engine.circuits import certify_by_basis
 from sdc.engine.closing import close
 from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.insiders import Insiders, computed
-from sdc.engine.neighbourhood import Growth
+from sdc.engine.neighbourhood import Growth, peel
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.system import System
@@ -200,6 +201,31 @@ def test_neighbourhoods_side_by_side_are_those_of_each_alone(counts) -> None:
     for number, seed in enumerate(seeds):
         alone = Growth(view, np.array([seed]), charge, scale[[number]]).to(70)[1]
         assert len(alone) == 70 and column[owner == number].tolist() == alone.tolist()
+
+
+def test_what_can_move_within_bounds_is_never_peeled_off() -> None:
+    """Against linear programs for each column; and cells that can only rise together go at once."""
+    kept = gone = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        cube = cubes.count_cube([cubes.flat(4), cubes.flat(4)], rng.choice([1, 1, 1, 1, 3], (4, 4)), 3, lower=1.0)
+        system = System.from_arrow(cube.cells, cube.relations)
+        hidden = rng.random(system.n) < 0.7
+        view = View.paired(system, hidden)
+        columns = np.arange(view.columns)
+        alive = peel(view, columns)
+        for column in columns:
+            moves = False
+            for sign in (1.0, -1.0):
+                cost = np.where(columns == column, -sign, 0.0)
+                bounds = -np.minimum(view.room_down, 1.0), np.minimum(view.room_up, 1.0)
+                moves |= lp.minimise(cost, view.by_relation, *bounds).objective < -1e-9
+            assert not moves or column in alive
+            kept, gone = kept + moves, gone + (column not in alive)
+    assert kept > 30 and gone > 15
+    ones = cubes.count_cube([cubes.flat(3), cubes.flat(3)], np.ones((3, 3), dtype=int), 3, lower=1.0)
+    system = System.from_arrow(ones.cells, ones.relations)
+    assert len(peel(View.paired(system, system.value == 1), np.arange(9))) == 0
 
 
 def test_many_pairs_repaired_at_once_leave_nothing_open(monkeypatch) -> None:
