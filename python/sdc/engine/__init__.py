@@ -80,8 +80,9 @@ def suppress(
             `prior_posterior`, with the parameters of the SQL rules, as `{"threshold": 5, "p_percent": {"p": 10}}`. They
             need the columns `contributors` (how many), and for other rules than the threshold `largest` (list of
             {contributor, amount, waived}) of cells, as `sdc.cells()` makes them.
-        pinning: also ask what insiders pin down with bounds and whole numbers, in blocks of some hundred cells; what
-            they compute from the relations is always asked.
+        pinning: also ask what insiders pin down with bounds and whole numbers; where a fixed amount of work does not
+            settle that, it is left as it is, and to the audit to say. What they compute from the relations is always
+            asked.
         work: linear programs, about, that heuristic and auto may spend on making a safe pattern cheaper.
         time_limit: seconds for the whole call. When it ends before there is a pattern that is proven safe, an
             EngineError is raised; when it ends later, the best such pattern is returned. Never an unsafe one.
@@ -140,7 +141,7 @@ def suppress(
 def _check(pattern: Pattern, insiders: tuple[Insiders, ...], readers: tuple[Reader, ...], options: dict) -> None:
     """Raise for a pattern that is not safe; what only readers could not examine is left to the audit and reported."""
     finding = examine(pattern, insiders, readers, **options)
-    unknown = (finding.verdict == V_NOT_EXAMINED) & (finding.attacker > len(insiders))
+    unknown = (finding.verdict == V_NOT_EXAMINED) & (finding.attacker > len(insiders)) | finding.unsettled
     bad = pattern.system.cell_id[finding.cells[(finding.verdict != V_SAFE) & ~unknown]]
     if len(bad):
         raise EngineError(
@@ -232,7 +233,8 @@ def audit(
     of `attackers` (with `rules` as for `suppress`). Insiders compute a primary from what they know; `unions` a sum of
     the cells `members` that fails the rules; `integers` and `public_rule` what whole numbers leave. Cells that a reader
     could not examine are not_examined with its name, the outsider's verdict on them being safe: not all sums with the
-    cell were tried (`unions`), or its range of whole numbers was not settled.
+    cell were tried (`unions`), or its range of whole numbers was not settled. So are primaries where the work did not
+    settle what insiders pin down (`pinning`).
     `time_limit` in seconds: cells not reached in time are not_examined.
     """
     system = System.from_arrow(cells, relations)

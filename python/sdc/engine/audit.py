@@ -26,7 +26,8 @@ class Finding:
 
     `attacker` is -1 for safe cells, 0 where the outsider breaks them, else the number of the attackers who do, from 1:
     insiders, then readers. `insiders` lists (primary, cells known to an insider) for all that insiders break, `members`
-    by cell the sum that gives it away, where one does.
+    by cell the sum that gives it away, where one does. `unsettled` masks cells that are `not_examined` only because the
+    work for what insiders pin down ended.
     """
 
     cells: np.ndarray
@@ -36,11 +37,12 @@ class Finding:
     attacker: np.ndarray
     insiders: list[tuple[int, np.ndarray]]
     members: dict[int, np.ndarray]
+    unsettled: np.ndarray
 
     @property
     def failing(self) -> np.ndarray:
-        """Indices of cells that are not safe."""
-        return self.cells[self.verdict != V_SAFE]
+        """Indices of cells that are not safe, but for those that are unsettled."""
+        return self.cells[(self.verdict != V_SAFE) & ~self.unsettled]
 
 
 def examine(
@@ -60,7 +62,7 @@ def examine(
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
     outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
-    and whole numbers in blocks of moderate size (`pinning`, unless it is switched off). Readers come last.
+    and whole numbers within a fixed amount of work (`pinning`, unless it is switched off). Readers come last.
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -95,9 +97,13 @@ def examine(
             low[at], high[at] = -found.outer_down, found.outer_up
     value = system.value[cells]
     attacker = np.where(verdict == V_SAFE, -1, 0)
-    pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker, pinning)
+    pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker)
+    unsettled = np.zeros(len(cells), dtype=bool)
+    if pinning:
+        more, unsettled = _examine_pinning(pattern, attackers, cells, verdict, attacker, threads)
+        pairs += more
     members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
-    return Finding(cells, value + low, value + high, verdict, attacker, pairs, members)
+    return Finding(cells, value + low, value + high, verdict, attacker, pairs, members, unsettled)
 
 
 def _examine_insiders(
@@ -106,9 +112,8 @@ def _examine_insiders(
     cells: np.ndarray,
     verdict: np.ndarray,
     attacker: np.ndarray,
-    pinning: bool,
 ) -> list[tuple[int, np.ndarray]]:
-    """Enter what insiders learn, where elimination cannot say `not_examined`; returns (cell, cells known) to repair."""
+    """Enter what insiders compute, or `not_examined` without elimination; returns (cell, cells known) to repair."""
     if not attackers or len(cells) == 0:
         return []
     system, pairs = pattern.system, []
@@ -126,12 +131,32 @@ def _examine_insiders(
             ]
         verdict[safe & open_] = code
         attacker[safe & open_] = number
-    for each in pinned(system, pattern.suppressed, attackers)[0] if pinning else ():
+    return pairs
+
+
+def _examine_pinning(
+    pattern: Pattern,
+    attackers: tuple[Insiders, ...],
+    cells: np.ndarray,
+    verdict: np.ndarray,
+    attacker: np.ndarray,
+    threads: int | None,
+) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+    """Enter what insiders pin down; returns (cell, cells known) to repair, and a mask of cells that are unsettled."""
+    found, undecided = pinned(pattern, attackers, threads=threads)
+    unsettled = np.zeros(len(cells), dtype=bool)
+    pairs = []
+    for each in found:
         at = int(np.searchsorted(cells, each.cell))
-        pairs.append((each.cell, each.known))
+        if verdict[at] == V_SAFE or attacker[at] > 0:
+            pairs.append((each.cell, each.known))
         if verdict[at] == V_SAFE:
             verdict[at], attacker[at] = V_EXACT, each.attacker + 1
-    return pairs
+    for cell, kind in undecided.items():
+        at = int(np.searchsorted(cells, cell))
+        if verdict[at] == V_SAFE:
+            verdict[at], attacker[at], unsettled[at] = V_NOT_EXAMINED, kind + 1, True
+    return pairs, unsettled
 
 
 def _examine_readers(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import scipy.sparse as sp
 
 from sdc.engine import elimination
 from sdc.engine.elimination import Basis
@@ -74,7 +75,19 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
             best = best[key[best] == np.repeat(most, np.diff(np.append(first, len(best))))]
         last = np.append(np.diff(vectors.indices[best]) != 0, True)[: len(best)]
         chosen[owner[best[last & (furthest[best] > 0)]]] = True
-    number, unknown, value = gather(vectors, np.flatnonzero(chosen))
+    return _points(view, vectors, np.flatnonzero(chosen))
+
+
+def points_of(view: View, basis: Basis) -> list[tuple[np.ndarray, np.ndarray]]:
+    """All vectors of the basis that hold exactly, as points."""
+    vectors = basis.vectors[:, np.flatnonzero(basis.whole)].tocsc()
+    return _points(view, vectors, np.arange(vectors.shape[1]))
+
+
+def _points(view: View, vectors: sp.csc_matrix, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    number, unknown, value = gather(vectors, chosen)
+    if len(number) == 0:
+        return []
     cells, of = view.members(unknown)
     displacement = (value[of] * view.ratio[cells]).astype(float)
     order = np.lexsort((cells, number[of]))

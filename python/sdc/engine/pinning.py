@@ -1,26 +1,36 @@
 """What insiders pin down by bounds: primaries with one possible value for a contributor who knows its own cells.
 
-What an insider computes from the relations alone is found by `insiders`, in systems of any size. Bounds and whole
-numbers need linear programs, one insider at a time; they are solved block by block, smallest blocks first, within a
-fixed amount of work. Blocks beyond it are reported as not looked into, and stand on the test of the relations.
+What an insider computes from the relations alone is found by `insiders`. With bounds and whole numbers a primary stays
+open to an insider if some other table, which the insider cannot rule out, moves it far enough and leaves alone what the
+insider knows. Such displacements are looked for where they are cheapest: among those recorded for the outsider, in the
+vectors of sparse bases of solutions, and by linear programs in neighbourhoods that grow up to the whole component. Only
+what that last program denies is pinned down.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
-from sdc.engine.cutting.block import Block, blocks_of, with_insiders
-from sdc.engine.cutting.proofs import Proofs
-from sdc.engine.cutting.solver import SolverError
+from sdc.engine import elimination, lp
+from sdc.engine.circuits import points_of
 from sdc.engine.insiders import Insider, Insiders, each_insider
-from sdc.engine.system import System
+from sdc.engine.needs import TOLERANCE
+from sdc.engine.pattern import NOISE, Pattern
+from sdc.engine.repair import SIZES, Repairer
+from sdc.engine.repair_many import repair_many
 
-# Blocks of more suppressed cells are not looked into.
-LARGEST = 400
-# Linear programs, about, over all blocks of a system; no further block is begun after these.
-WORK = 5_000
+# Bases tried one after the other, as long as each settles this part of the pairs that are left.
+TURNS = 12
+GAIN = 0.2
+# Pairs of a primary and an insider that may be given a program in a small neighbourhood. None is where bases leave more
+# primaries open than that.
+WORK = 3_000
+# Columns, over all programs, that pairs may be given in larger neighbourhoods.
+COLUMNS = 400_000
 
 
 @dataclass(frozen=True)
@@ -33,50 +43,199 @@ class Pinned:
 
 
 def pinned(
-    system: System, suppressed: np.ndarray, attackers: tuple[Insiders, ...], work: int = WORK
-) -> tuple[list[Pinned], np.ndarray]:
-    """Findings, ordered by cell, and a mask [n] of suppressed cells in blocks that were not looked into."""
-    who, kind = [], []
-    for number, insiders in enumerate(attackers):
-        more = each_insider(insiders, suppressed)
-        who += more
-        kind += [number] * len(more)
-    left_out = suppressed.copy()
-    if not who:
-        return [], ~suppressed & suppressed
-    found = []
-    blocks = sorted(blocks_of(system, suppressed, largest=LARGEST), key=lambda block: block.n)
-    for bare, inside in zip(blocks, _in_blocks(system.n, blocks, who), strict=True):
-        if work <= 0:
+    pattern: Pattern,
+    attackers: tuple[Insiders, ...],
+    *,
+    work: int = WORK,
+    columns: int = COLUMNS,
+    threads: int | None = None,
+) -> tuple[list[Pinned], dict[int, int]]:
+    """Findings, ordered by cell, and the primaries for which the work did not suffice, each with a kind of attacker.
+
+    It is asked of primaries that are safe from the outsider; the answer for others means nothing.
+    """
+    who = [(number, one) for number, each in enumerate(attackers) for one in each_insider(each, pattern.suppressed)]
+    pairs = _Pairs(pattern, [one for _, one in who])
+    if not who or pattern.space().basis is None:
+        return [], {}
+    pairs.settle(pattern.points)
+    _settle_by_bases(pattern, pairs)
+    found, undecided = [], dict.fromkeys(pairs.unshown().tolist(), 0)
+    left = {cell: who[number][0] for cell, number in pairs.open()}
+    if len(left) > work:
+        return [], undecided | left
+    view = pattern.space().view
+    for size in SIZES[:2]:
+        if size < view.columns and len(pairs):
+            work = _settle_nearby(pattern, pairs, size, work, threads)
+    for number in sorted({number for _, number in pairs.open()}):
+        kind, insider = who[number]
+        cells = [cell for cell, other in pairs.open() if other == number]
+        if columns <= 0:
+            undecided.update(dict.fromkeys(cells, kind))
+            continue
+        others = _Others(pattern, insider.known)
+        for cell in cells:
+            if pairs.is_open(cell, number):
+                columns -= view.columns
+                far = others.move(cell)
+                pairs.settle(others.points())
+                if far is None:
+                    undecided[cell] = kind
+                elif not far:
+                    found.append(Pinned(cell, kind, insider.known))
+    return sorted(found, key=lambda each: (each.cell, each.attacker, int(each.known[0]))), undecided
+
+
+class _Pairs:
+    """Pairs of a primary and an insider to whom no displacement has shown a second value of it yet.
+
+    There are too many to list before the first displacement; after it, only those who know a cell that it moves.
+    """
+
+    def __init__(self, pattern: Pattern, who: Sequence[Insider]) -> None:
+        system, needs = pattern.system, pattern.needs
+        self._pattern = pattern
+        self._enough = np.where(needs.integer, 1.0 - TOLERANCE, needs.positive)
+        self.known = [one.known for one in who]
+        self._knows = _incidence(system.n, self.known)
+        self._owns = _incidence(system.n, [one.own for one in who])
+        # A cell in no relation is open to whoever knows others.
+        self.cells = np.flatnonzero(system.primary & (np.diff(pattern.by_cell.indptr) > 0))
+        self._owned = self._owns[self.cells]
+        self._shown = np.zeros(len(self.cells), dtype=bool)
+        self._left = sp.csr_matrix((len(self.cells), len(who)))
+
+    def __len__(self) -> int:
+        return self._left.nnz
+
+    def settle(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Drop the pairs to whom one of these displacements shows a second value."""
+        if not points:
+            return
+        cells, owner, reach = self._pattern.reach(points)
+        far = np.abs(reach).max(axis=0) >= self._enough[cells]
+        n, count = self._knows.shape[0], len(points)
+        moves = sp.csr_matrix((np.ones(len(cells)), (owner, cells)), shape=(count, n))
+        shows = sp.csr_matrix((np.ones(int(far.sum())), (cells[far], owner[far])), shape=(n, count))[self.cells]
+        touched = shows @ (moves @ self._knows).astype(bool).astype(float)
+        times = np.diff(shows.indptr)
+        row = np.repeat(np.arange(len(times)), np.diff(touched.indptr))
+        every = touched.data == times[row]
+        still = sp.csr_matrix((np.ones(int(every.sum())), (row[every], touched.indices[every])), shape=touched.shape)
+        still = still - still.multiply(self._owned)
+        now = times > 0
+        self._left = (
+            _only(~now) @ self._left
+            + _only(now & self._shown) @ self._left.multiply(still)
+            + _only(~self._shown) @ still
+        ).tocsr()
+        self._left.eliminate_zeros()
+        self._shown |= now
+
+    def open(self) -> list[tuple[int, int]]:
+        """The pairs left: (cell, number of the insider), by cell."""
+        cell = np.repeat(self.cells, np.diff(self._left.indptr))
+        return list(zip(cell.tolist(), self._left.indices.tolist(), strict=True))
+
+    def is_open(self, cell: int, number: int) -> bool:
+        """Is this pair among them?"""
+        return bool(self._left[int(np.searchsorted(self.cells, cell)), number])
+
+    def unshown(self) -> np.ndarray:
+        """Primaries of which no single displacement shows a second value, not even to an outsider."""
+        return self.cells[~self._shown]
+
+
+def _settle_by_bases(pattern: Pattern, pairs: _Pairs) -> None:
+    """Settle pairs by the vectors of several bases of solutions: most are short and leave alone what most know."""
+    view, basis = pattern.space().view, pattern.space().basis
+    for turn in range(TURNS):
+        before = len(pairs)
+        if turn > 0:
+            basis = elimination.basis(view.by_relation, turn=turn)
+        if basis is None or before == 0:
+            return
+        pairs.settle(points_of(view, basis))
+        # The first is the one whose vectors are recorded already.
+        if turn > 0 and len(pairs) > (1 - GAIN) * before:
+            return
+
+
+def _settle_nearby(pattern: Pattern, pairs: _Pairs, size: int, work: int, threads: int | None) -> int:
+    """Settle pairs by programs in small neighbourhoods, one pair of each primary at a time; returns the work left."""
+    # What moves suppressed cells only, just far enough to be a second value.
+    shadow = Pattern(replace(pattern.system, frozen=~pattern.suppressed), pattern.suppressed)
+    shadow.needs = replace(shadow.needs, step=np.where(shadow.needs.integer, 1.0, 2 * shadow.needs.positive))
+    repairer = Repairer(shadow)
+    tried: set[tuple[int, int]] = set()
+    while work > 0:
+        first: dict[int, int] = {}
+        for pair in pairs.open():
+            if pair not in tried:
+                first.setdefault(*pair)
+        some = list(first.items())[:work]
+        if not some:
             break
-        left_out[bare.cells] = False
-        # With room on both sides of every cell, and no whole numbers, the relations say it all.
-        roomy = not system.integer[bare.cells].any() and (np.minimum(bare.up, bare.down) > 0).all()
-        if not inside or roomy:
-            continue
-        block = with_insiders(system, bare, [who[place] for place in inside])
-        proofs = Proofs(block, np.ones(block.n, dtype=bool))
-        try:
-            failures = proofs.failures(primary=True)
-        except SolverError:
-            left_out[bare.cells] = True
-            continue
-        work -= proofs.work
-        for target, _ in failures:
-            if target.insider is not None:
-                place = inside[target.insider]
-                found.append(Pinned(int(block.cells[target.cell]), kind[place], who[place].known))
-    return sorted(found, key=lambda each: (each.cell, each.attacker, int(each.known[0]))), left_out
+        tried.update(some)
+        work -= len(some)
+        before = len(shadow.points)
+        repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
+        pairs.settle(shadow.points[before:])
+    return work
 
 
-def _in_blocks(n: int, blocks: list[Block], who: list[Insider]) -> list[list[int]]:
-    """For each block the positions in `who` of the insiders who know a cell in it."""
-    number = np.full(n, -1, dtype=np.int64)
-    for place, block in enumerate(blocks):
-        number[block.cells] = place
-    inside: list[list[int]] = [[] for _ in blocks]
-    for place, insider in enumerate(who):
-        for block in np.unique(number[insider.known]).tolist():
-            if block >= 0:
-                inside[block].append(place)
-    return inside
+class _Others:
+    """The other tables that one who knows the cells `known` cannot rule out, as a program over all suppressed cells."""
+
+    def __init__(self, pattern: Pattern, known: np.ndarray) -> None:
+        self._view, basis = pattern.space().view, pattern.space().basis
+        self._enough = np.where(pattern.needs.integer, 1.0 - TOLERANCE, pattern.needs.positive)
+        held = self._view.column[known]
+        up, down = self._view.room_up.copy(), self._view.room_down.copy()
+        up[held[held >= 0]] = down[held[held >= 0]] = 0.0
+        if basis.whole.all():
+            # A basis has far fewer unknowns than there are cells.
+            self._rows = basis.vectors.astype(float)
+            free = np.full(self._rows.shape[1], np.inf)
+            self._program = lp.Program(self._rows, -free, free, row_lower=-down, row_upper=up)
+        else:
+            self._rows = sp.eye_array(self._view.columns, format="csr")
+            self._program = lp.Program(self._view.by_relation, -down, up)
+        self._found: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def move(self, cell: int) -> bool | None:
+        """Can the cell have a second value? None if the solver did not say."""
+        ratio = float(self._view.ratio[cell])
+        row = self._rows[[int(self._view.column[cell])]].toarray().ravel() * ratio
+        for cost in (-row, row):
+            solution = self._program.minimise(cost)
+            if solution.status == lp.UNBOUNDED:
+                return True
+            if solution.status != lp.OPTIMAL:
+                return None
+            if -solution.objective >= self._enough[cell]:
+                displacement = self._rows @ solution.x
+                moved = np.flatnonzero(np.abs(displacement) > NOISE * np.abs(displacement).max())
+                cells, moves = self._view.expand(moved, displacement[moved])
+                order = np.argsort(cells)
+                self._found.append((cells[order], moves[order]))
+                return True
+        return False
+
+    def points(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The displacements found since this was asked last."""
+        found, self._found = self._found, []
+        return found
+
+
+def _only(rows: np.ndarray) -> sp.dia_array:
+    """Keeps these rows of a matrix."""
+    return sp.diags_array(rows.astype(float))
+
+
+def _incidence(n: int, sets: list[np.ndarray]) -> sp.csr_matrix:
+    """Ones where a cell is in a set: float64[n, sets]."""
+    cells = np.concatenate([np.zeros(0, dtype=np.int64), *sets])
+    number = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
+    return sp.csr_matrix((np.ones(len(cells)), (cells, number)), shape=(n, len(sets)))

@@ -1,0 +1,86 @@
+"""What insiders pin down with bounds and whole numbers: decided in each of the ways there are, and by the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from oracle import attack, checks, cubes
+from sdc.engine import audit, pinning, suppress
+from sdc.engine.attackers import named_attackers
+from sdc.engine.audit import examine
+from sdc.engine.pattern import Pattern
+from sdc.engine.system import STATUS_NAMES, System
+from sdc.engine.view import Space
+
+
+def whole_cube(seed: int, lower: float = 0.0) -> cubes.Cube:
+    """Counts in many dimensions: relations give many primaries other values, but half units only."""
+    rng = np.random.default_rng(seed)
+    leaves = rng.negative_binomial(1, 0.2, (2,) * 6)
+    return cubes.count_cube([cubes.flat(2)] * 6, leaves, threshold=4, sparse=lower > 0, lower=lower)
+
+
+def loose_pattern(cube: cubes.Cube) -> tuple[Pattern, tuple]:
+    """A pattern that is safe but for what insiders pin down, with the attackers."""
+    cells = checks.with_pattern(cube.cells, suppress(cube.cells, cube.relations, pinning=False, work=0))
+    system = System.from_arrow(cells, cube.relations)
+    pattern, attackers = Pattern(system), named_attackers(system, None)
+    assert not len(examine(pattern, attackers, pinning=False).failing)
+    return pattern, attackers
+
+
+def pairs(found: list[pinning.Pinned]) -> set[tuple]:
+    return {(each.cell, tuple(each.known.tolist())) for each in found}
+
+
+def statuses(pattern: Pattern) -> pa.Table:
+    status = pattern.system.with_suppressed(pattern.suppressed).status
+    return pa.table({"cell_id": pattern.system.cell_id, "status": np.array(STATUS_NAMES, dtype=object)[status]})
+
+
+def test_every_way_of_deciding_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neighbourhoods first or not, in terms of a basis or of the relations; and it is what the oracle finds."""
+    met = 0
+    for seed in (1, 2):
+        cube = whole_cube(seed, lower=float(seed % 2))
+        pattern, attackers = loose_pattern(cube)
+        found, undecided = pinning.pinned(pattern, attackers)
+        assert not undecided
+        view = attack.View.from_arrow(cube.cells, cube.relations, statuses(pattern))
+        oracle = {cell for harmed in attack.insider_leaks(view, levels=False).values() for cell in harmed}
+        assert {int(pattern.system.cell_id[each.cell]) for each in found} == oracle
+        with monkeypatch.context() as patch:
+            patch.setattr(pinning, "SIZES", (4, 12))
+            patch.setattr(pinning, "TURNS", 1)
+            assert pairs(pinning.pinned(pattern, attackers)[0]) == pairs(found)
+        space = pattern.space()
+        basis = replace(space.basis, whole=np.zeros_like(space.basis.whole))
+        pattern._space = pattern.suppressed.copy(), Space(space.view, basis)
+        assert pairs(pinning.pinned(pattern, attackers)[0]) == pairs(found)
+        met += len(found)
+    assert met > 10
+
+
+def test_what_the_work_does_not_settle_is_not_safe() -> None:
+    """With no work the pairs that are left are undecided: a superset of what is pinned down."""
+    pattern, attackers = loose_pattern(whole_cube(2))
+    found, _ = pinning.pinned(pattern, attackers)
+    none, undecided = pinning.pinned(pattern, attackers, work=0)
+    assert found and not none and {each.cell for each in found} <= set(undecided)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_blocks_of_many_cells_leave_nothing_to_insiders(seed: int) -> None:
+    """Published zeros: hidden counts are at least one, so that bounds tell insiders a lot."""
+    rng = np.random.default_rng(seed)
+    dimensions = [cubes.tree([3, 3]), cubes.tree([4, 4]), cubes.flat(3)]
+    leaves = rng.negative_binomial(1, 0.35, tuple(dimension.leaves for dimension in dimensions))
+    cube = cubes.count_cube(dimensions, leaves, threshold=3, sparse=True, lower=1.0)
+    pattern = suppress(cube.cells, cube.relations, work=0)
+    checks.assert_protected_from_insiders(cube.cells, cube.relations, pattern)
+    cells = checks.with_pattern(cube.cells, pattern)
+    assert set(audit(cells, cube.relations)["verdict"].to_pylist()) == {"safe"}
