@@ -182,6 +182,30 @@ class Judge:
         np.maximum.at(most, owner, at.contributors[cell])
         return np.maximum(most, distinct)
 
+    def kinds(self, cells: np.ndarray) -> np.ndarray:
+        """int64[cells, 2]: equal for cells that count the same contributors, known and unknown."""
+        at = self.statistics
+        position, entry = gather_lists(at.start, cells)
+        name = np.random.default_rng(0).integers(1, 1 << 62, int(at.who.max(initial=0)) + 1)
+        known = np.zeros(len(cells), dtype=np.int64)
+        np.add.at(known, position, name[at.who[entry]])
+        return np.column_stack((known, at.contributors[cells]))
+
+    def weights(self, cells: np.ndarray, family: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Weights float64[cells] of items: cell i stands for `times[i]` cells of its `family`, which are of one kind.
+
+        The weights of items of different families add up to no more than `fewest` of all their cells: who is listed
+        in several families counts in parts, and who is not listed as fully as there.
+        """
+        at = self.statistics
+        first = np.unique(family, return_index=True)[1]
+        position, entry = gather_lists(at.start, cells[first])
+        families = np.bincount(at.who[entry], minlength=1)
+        # Of nothing, bincount makes whole numbers.
+        shares = np.bincount(position, weights=1.0 / families[at.who[entry]], minlength=len(first)).astype(float)
+        weight = shares[family]
+        return weight if at.listed else weight + times * (at.contributors - np.diff(at.start))[cells]
+
     def _merged(self, owner: np.ndarray, cell: np.ndarray) -> _Listed:
         """The listed contributors of the sets, each once a set."""
         at = self.statistics

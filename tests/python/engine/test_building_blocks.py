@@ -107,6 +107,21 @@ def _rank(matrix: np.ndarray) -> int:
     return rank
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_said_of_other_unknowns_is_all_that_is(seed: int) -> None:
+    """Combinations of the relations that leave out the unknowns gone, and no fewer than there are."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.choice([0.0, 0.0, 0.0, 1.0, -1.0, 2.0, 0.5], (6, 9))
+    gone = rng.random(9) < 0.4
+    left, columns = elimination.without(sp.csr_matrix(matrix), gone)
+    assert set(np.flatnonzero(~gone)) <= set(columns.tolist())
+    all_of_it = np.zeros((left.shape[0], 9))
+    all_of_it[:, columns] = left.toarray()
+    rank = np.linalg.matrix_rank(matrix)
+    assert np.linalg.matrix_rank(np.vstack((matrix, all_of_it))) == rank
+    assert np.linalg.matrix_rank(all_of_it) == rank - (9 - len(columns))
+
+
 def test_a_basis_that_is_no_pivot_of_ones_is_lifted_to_whole_numbers() -> None:
     basis = elimination.basis(sp.csr_matrix([[2.0, 3.0, 0.0], [0.0, 2.0, 3.0]]))
     vector = basis.vectors.toarray().ravel()
