@@ -35,7 +35,7 @@
 {%- macro _measure_suffixes() -%}
     {{- return(['', '_contributors', '_sole_contributor', '_largest', '_absolute', '_zero_contributors', '_unweighted',
         '_requested_largest', '_amount', '_status', '_reason', '_lower', '_upper', '_verdict', '_reliability', '_protects',
-        '_through', '_margin', '_marker', '_is_safe']) -}}
+        '_basis', '_through', '_margin', '_marker', '_is_safe']) -}}
 {%- endmacro -%}
 
 

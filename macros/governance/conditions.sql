@@ -1,9 +1,9 @@
 {#-
     The conditions of a protected model and where they come from: the strictest of the policy's floor, the rule set, the
     agreement of every source and seed upstream (`sdc_conditions` in their meta, with the agreement's id in
-    `sdc_agreement`), the register of manual cells, and the model's own `rules`. Several conditions on one parameter: the
-    stricter counts (macros/rules/parameter.sql). A model may tighten and never loosen, unless an exception registered for
-    it is in force.
+    `sdc_agreement`), the special categories these hold (`sdc_special_categories`), the register of manual cells, and the
+    model's own `rules`. Several conditions on one parameter: the stricter counts (macros/rules/parameter.sql). A model may
+    tighten and never loosen, unless an exception registered for it is in force.
 
     Returns [{rule, parameter, value, origin, is_own}], in this order. Raises a compiler error that names model, origin and
     key for an unknown rule set, rule or parameter and for a value that the parameter cannot have. Agreements are read
@@ -112,12 +112,16 @@
             {%- if id not in seen and upstream -%}
                 {%- do seen.append(id) -%}
                 {%- do queue.extend(upstream.depends_on.nodes if upstream.depends_on else []) -%}
-                {%- for meta in [upstream.source_meta or {}, upstream.meta or {}, upstream.config.meta or {}]
-                        if 'sdc_conditions' in meta -%}
-                    {%- set named = upstream.source_name ~ '.' ~ upstream.name if upstream.source_name else upstream.name -%}
+                {%- set named = upstream.source_name ~ '.' ~ upstream.name if upstream.source_name else upstream.name -%}
+                {%- for meta in [upstream.source_meta or {}, upstream.meta or {}, upstream.config.meta or {}] -%}
                     {%- set agreement = 'agreement ' ~ meta.sdc_agreement ~ ' (' ~ named ~ ')' if meta.sdc_agreement else named -%}
-                    {%- do found.update({(agreement, tojson(meta.sdc_conditions, sort_keys=true)):
-                        (agreement, meta.sdc_conditions)}) -%}
+                    {%- for origin, conditions in [
+                        (agreement, meta.get('sdc_conditions', {})),
+                        ('special categories (' ~ named ~ ')',
+                            sdc._of_special_categories(named, meta.get('sdc_special_categories', [])))
+                    ] if conditions != {} -%}
+                        {%- do found.update({(origin, tojson(conditions, sort_keys=true)): (origin, conditions)}) -%}
+                    {%- endfor -%}
                 {%- endfor -%}
             {%- endif -%}
         {%- endfor -%}

@@ -2,9 +2,10 @@
     Why the cells of a measure are suppressed, as a CTE `<measure>_explained`, one row a suppressed cell, over `cells`,
     `<measure>_audited` (of sdc_explain) and `relation_names`:
 
-    protects   for a secondary: the names of the primaries that need it (list of varchar). Exactly these where the engine
-               has examined the cell's block of linked cells, and then an empty list says that no primary needs it alone; in
-               larger blocks the nearest ones
+    basis      'examined' where the engine has examined the cell's block of linked cells; 'linked' where the block is too
+               large for that, and only its relations were looked at
+    protects   for a secondary: the names of the primaries that need it (list of varchar). Exactly these where examined, and
+               then an empty list says that no primary needs it alone; where linked, the nearest ones
     through    for a secondary: the relation through which, in words
     margin     for a primary: by how much the attacker's interval (<measure>_lower, <measure>_upper) at least exceeds what is asked, in
                units of the measure
@@ -37,6 +38,7 @@
     select
         {{ sdc._prefixed(product.by, '') }}
         cell_id,
+        basis,
         case when protects is not null then coalesce(names, []) end as protects,
         relation_name as through,
         margin

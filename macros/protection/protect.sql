@@ -112,6 +112,7 @@ protected as (
         {{ measure }}_audited.verdict as {{ measure }}_verdict,
         {{ measure }}_primary.reliability as {{ measure }}_reliability
         {%- if explain %},
+        {{ measure }}_explained.basis as {{ measure }}_basis,
         {{ measure }}_explained.protects as {{ measure }}_protects,
         {{ measure }}_explained.through as {{ measure }}_through,
         {{ measure }}_explained.margin as {{ measure }}_margin

@@ -41,6 +41,7 @@ AUDITED = pa.struct(
 EXPLAINED = pa.struct(
     [
         *AUDITED,
+        ("basis", pa.string()),
         ("protects", pa.list_(pa.int64())),
         ("relation_id", pa.int64()),
         ("margin", pa.float64()),

@@ -89,6 +89,16 @@ def test_an_agreement_holds_for_every_mart_below_its_source(toy):
     refused(toy, "sdc_exceptions E1 for int_toy__protected expired on 2024-01-31")
 
 
+def test_special_categories_bring_their_conditions(toy):
+    """A rule set for businesses does not lower what the policy asks for people's health."""
+    meta = "    config: {meta: {sdc_special_categories: [health]}}\n"
+    toy.edit(SOURCES, "  - name: toy\n", "  - name: toy\n" + meta)
+    own_rules(toy, {"threshold": 5})
+    refused(toy, "threshold (contributors) 5", "weaker than the 10 of special categories (toy.shops)")
+    toy.edit(SOURCES, "[health]", "[health, shoe size]")
+    refused(toy, "sdc_special_categories of toy.shops", "shoe size", "trade union membership")
+
+
 def test_a_listed_cell_is_suppressed_and_a_stale_pattern_refused(toy):
     entry = {
         "id": "M1",

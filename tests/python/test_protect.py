@@ -179,7 +179,8 @@ def test_every_suppressed_cell_is_explained(plain):
     """Secondaries name primaries that share or reach their relation; primaries have a margin within their interval."""
     status = {(key[0], f"area = {key[1]}, size_band = {key[2]}"): row["shops_status"] for key, row in plain.items()}
     for (period, area, size_band), row in plain.items():
-        protects, through, margin = (row[f"shops_{name}"] for name in ("protects", "through", "margin"))
+        basis, protects, through, margin = (row[f"shops_{name}"] for name in ("basis", "protects", "through", "margin"))
+        assert basis == (None if row["shops_status"] == "safe" else "examined")
         if row["shops_status"] == "safe":
             assert protects is through is margin is None
         elif row["shops_status"] == "primary":
@@ -202,7 +203,7 @@ def test_explanations_can_be_left_out(protect, plain):
     rows = protect(", cost='distance', explain=false")
     assert_safe(rows, plain)
     columns = next(iter(rows.values())).keys()
-    assert not {"shops_protects", "shops_through", "shops_margin"} & columns and "shops_lower" in columns
+    assert not {"shops_basis", "shops_protects", "shops_through", "shops_margin"} & columns and "shops_lower" in columns
 
 
 def test_the_release_before_is_a_product_of_its_own(toy):

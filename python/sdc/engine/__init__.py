@@ -265,12 +265,13 @@ def explain(
     attackers: Sequence[str] | None = None,
     programs: int = MOST_PROGRAMS,
 ) -> pa.Table:
-    """Why each cell is suppressed: the rows of `audited`, the `audit()` of the same system, with three more columns.
+    """Why each cell is suppressed: the rows of `audited`, the `audit()` of the same system, with four more columns.
 
-    For a secondary, `protects` are the primaries that need it and `relation_id` the relation through which; for a
-    primary `margin` says by how much its interval exceeds what is asked (`sdc.engine.explain` has the definitions).
-    `lower` and `upper` of a primary are exact where `programs`, a bound on the number of linear programs, sufficed to
-    examine its block. `attackers` as for `audit()`.
+    `basis` tells whether all of the cell's block was examined, or its relations only. For a secondary, `protects` are
+    the primaries that need it and `relation_id` the relation through which; for a primary `margin` says by how much its
+    interval exceeds what is asked (`sdc.engine.explain` has the definitions). `lower` and `upper` of a primary are
+    exact where `programs`, a bound on the number of linear programs, sufficed to examine its block. `attackers` as for
+    `audit()`.
     """
     system = System.from_arrow(cells, relations)
     insiders = [who for each in named_attackers(system, attackers) for who in each_insider(each, system.suppressed)]
@@ -278,6 +279,6 @@ def explain(
     for name in ("lower", "upper"):
         bounds = pc.if_else(pc.is_valid(why[name]), why[name], audited[name])
         audited = audited.set_column(audited.column_names.index(name), name, bounds)
-    for name in ("protects", "relation_id", "margin"):
+    for name in ("basis", "protects", "relation_id", "margin"):
         audited = audited.append_column(name, why[name])
     return audited

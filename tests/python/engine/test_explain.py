@@ -125,7 +125,8 @@ def test_the_audit_with_explanations():
     cells = checks.with_pattern(cube.cells, engine.suppress(cube.cells, cube.relations, work=50))
     audited = engine.audit(cells, cube.relations)
     explained = engine.explain(cells, cube.relations, audited)
-    assert explained.column_names == [*audited.column_names, "protects", "relation_id", "margin"]
+    assert explained.column_names == [*audited.column_names, "basis", "protects", "relation_id", "margin"]
+    assert set(explained["basis"].to_pylist()) == {"examined"}
     assert explained.select(["cell_id", "verdict", "attacker"]).equals(
         audited.select(["cell_id", "verdict", "attacker"])
     )
