@@ -117,7 +117,7 @@ def suppress(
         return len(examine(pattern, named_attackers(system, attackers), **options()).failing) == 0
 
     if UNIONS in [reader.name for reader in readers]:
-        suppressed = suppress_with_unions(system, judge, protect, cheaper, safe)
+        suppressed = suppress_with_unions(system, judge, protect, cheaper, safe, deadline)
         # What was proven is about a system with the unions met on the way, and these depend on the pattern.
         bound = 0.0
     else:

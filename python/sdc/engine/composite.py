@@ -4,13 +4,14 @@ Relations that give an unsafe union away by themselves are widened by a cell bef
 met joins the system as a suppressed primary with a relation to its members and with the level the rules ask of it, and
 is protected like any other primary, by whatever is cheapest: a further cell in its relation, or one that keeps the sum
 from following. Tau-Argus protects sums of singletons in the same way. What follows through several relations is looked
-for in the pattern that results, and kept from following by further cells: those take nothing from what is proven.
-Where that does not do, the unions found join the system too, in a further round.
+for in the pattern that results, and kept from following by further cells: those take nothing from what is proven. Many
+unions are moved by the vectors of bases, few by the cheapest displacement of each; then cells that no union needs any
+more are published again. Where that does not do, the unions found join the system too, in a further round.
 """
 
 from __future__ import annotations
 
-import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,23 +20,30 @@ import scipy.sparse as sp
 
 from sdc.engine import elimination
 from sdc.engine.attackers.unions import Unions, unsafe_unions
+from sdc.engine.circuits import as_points, certify_by_basis, scales
 from sdc.engine.closing import MANY, close
+from sdc.engine.elimination import Basis
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.rules import Judge
 from sdc.engine.system import PRIMARY, System
+from sdc.engine.thin import superfluous
 from sdc.engine.view import View
 
 # Rounds of suppression and search for unions; each can only add unions.
 ROUNDS = 30
 # Coefficients that differ by less are equal.
 ROUNDING = 1e-9
-# Many unions are moved by the vectors of a basis as long as that leaves less than this part of them.
-GAIN = 0.7
+# Many unions are moved by vectors: of bases of the cheapest candidates, of these parts of them one after the other, as
+# long as so many unions are left.
+PARTS = (*np.arange(1, 10) / 10, 0.97)
+FEW = 20
 # The part of the unions, about, that are moved before prices are looked at again.
 SHARE = 0.25
+# Columns of the largest neighbourhood in which a proof is looked for that thinning took away.
+NEAR = 4000
 # Times that a cheaper pattern with unsafe unions of its own is taken up.
 IMPROVED = 3
 
@@ -46,11 +54,13 @@ def suppress_with_unions(
     protect: Callable[[System], Pattern],
     cheaper: Callable[[System, np.ndarray], np.ndarray],
     safe: Callable[[Pattern], bool],
+    deadline: float | None = None,
 ) -> np.ndarray:
     """Mask [n] of a safe pattern without unsafe unions, as far as the search for them goes in an audit.
 
     `protect` makes the pattern of a system safe, `cheaper` a safe pattern (mask of its cells) cheaper, and `safe` tells
-    whether a pattern is. Raises EngineError naming the members of unions that nothing protects.
+    whether a pattern is. Raises EngineError naming the members of unions that nothing protects, and when `deadline`
+    (time.monotonic) passes before there is such a pattern.
     """
     pattern = Pattern(system)
     unions = _prevented(pattern, judge)
@@ -58,9 +68,11 @@ def suppress_with_unions(
     for _ in range(ROUNDS):
         try:
             protected = protect(with_unions(system.with_suppressed(start), unions))
-            start, unions, done = _reinforced(system, protected, unions, judge, safe)
+            start, unions, done = _reinforced(system, protected, unions, judge, safe, deadline)
         except EngineError as error:
-            raise _in_members(error, system, unions) from None
+            if best is not None:
+                return best
+            raise _in_members(error, system, unions, deadline) from None
         if not done:
             continue
         best, tried = start, tried + 1
@@ -68,11 +80,11 @@ def suppress_with_unions(
         better = cheaper(joint, np.append(start, np.ones(len(unions), dtype=bool)))[: system.n]
         if np.array_equal(better, start):
             return start
-        found = _and_further(unions, system, better, judge)
+        found = unions.and_new(unsafe_unions(system, better, judge, deadline=deadline, every=False)[0])
+        if _late(deadline) or tried == IMPROVED and len(found) > len(unions):
+            return best
         if len(found) == len(unions):
             return better
-        if tried == IMPROVED:
-            return best
         start, unions = better, found
     if best is not None:
         return best
@@ -81,19 +93,33 @@ def suppress_with_unions(
 
 
 def _reinforced(
-    system: System, protected: Pattern, unions: Unions, judge: Judge, safe: Callable[[Pattern], bool]
+    system: System,
+    protected: Pattern,
+    unions: Unions,
+    judge: Judge,
+    safe: Callable[[Pattern], bool],
+    deadline: float | None,
 ) -> tuple[np.ndarray, Unions, bool]:
     """The cells of a safe pattern and further ones that keep sums from following: (mask [n], the unions and those met,
     whether this is a safe pattern without unsafe unions).
 
-    Further cells take nothing from what is proven. They do not help where unions ask for levels.
+    Further cells take nothing from what is proven, and so some of them can be published again once no sum follows; the
+    cells of the safe pattern stay, on which it rests what sums there can be. They do not help where unions ask for
+    levels.
     """
     pattern = Pattern(system, protected.suppressed[: system.n])
     pattern.add_points(_within(protected.points, system.n))
-    met, before, among = unions, pattern.suppressed.copy(), None
-    last = np.inf
+    met, before, among, thinned = unions, pattern.suppressed.copy(), None, False
     for _ in range(ROUNDS):
-        found, _ = unsafe_unions(system, pattern.suppressed, judge, every=False, among=among)
+        found, unexamined = unsafe_unions(
+            system, pattern.suppressed, judge, deadline=deadline, every=False, among=among
+        )
+        if unexamined.any() and _late(deadline):
+            raise _time_ended(system.cell_id[unexamined & system.primary], "sums of cells {} were examined")
+        if len(found) == 0 and not thinned and not _late(deadline):
+            thinned = True
+            if _thin(pattern, pattern.suppressed & ~before, met):
+                continue
         if len(found) == 0:
             pattern.publish_exact()
             same = np.array_equal(pattern.suppressed, before)
@@ -101,21 +127,19 @@ def _reinforced(
         met = met.and_new(found)
         if found.level.max() > 0:
             break
-        if among is None and not judge.rules.concentration:
+        if among is None and not judge.rules.concentration and not unexamined.any():
             # A sum that a later pattern gives away is, but for cells hidden since, made of sums that this one does.
             among = ~before | (judge.statistics.contributors == 0)
             among[found.member.indices] = True
         # Programs are for few.
-        if len(found) >= MANY and len(found) < last * GAIN:
-            last = len(found)
-            if _moved(pattern, found):
-                continue
-        found = _minimal(found)
+        found = _moved(pattern, _minimal(found), deadline) if len(found) >= MANY else _minimal(found)
+        if len(found) == 0:
+            continue
         joint = Pattern(with_unions(system.with_suppressed(pattern.suppressed), found))
         try:
-            close(joint, Repairer(joint), ())
+            close(joint, Repairer(joint), (), deadline=deadline)
         except EngineError as error:
-            raise _in_members(error, system, found) from None
+            raise _in_members(error, system, found, deadline) from None
         pattern.suppress(np.flatnonzero(joint.suppressed[: system.n]))
         pattern.add_points(_within(joint.points, system.n))
     return pattern.suppressed, met, False
@@ -124,11 +148,6 @@ def _reinforced(
 def _within(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """What the points do to the first n cells."""
     return [(cells[cells < n], moves[cells < n]) for cells, moves in points]
-
-
-def _and_further(unions: Unions, system: System, suppressed: np.ndarray, judge: Judge) -> Unions:
-    """The unions and the unsafe ones of a pattern that are not among them, which an audit would find."""
-    return unions.and_new(unsafe_unions(system, suppressed, judge, every=False)[0])
 
 
 def with_unions(system: System, unions: Unions) -> System:
@@ -203,45 +222,98 @@ def _widen(pattern: Pattern, relations: np.ndarray) -> bool:
     return len(first) > 0
 
 
-def _moved(pattern: Pattern, unions: Unions) -> bool:
-    """Suppress what the cheapest vector moves that moves each union, of a basis of all that may be suppressed.
+def _moved(pattern: Pattern, unions: Unions, deadline: float | None) -> Unions:
+    """Suppress what cheap vectors move that move many unions, and record these; returns the unions left.
 
-    A vector's cost is shared by the unions it moves. False where there is no such basis or none that moves a union.
+    A vector of a basis is short, not cheap, so it is one of what is suppressed and of candidates up to some cost, which
+    rises. A vector's cost is shared by the unions it moves, and none is taken that costs more than a cell may.
     """
     system = pattern.system
-    view = View.paired(system, pattern.suppressed | system.candidate)
-    basis = elimination.basis(view.by_relation)
-    if basis is None:
-        return False
+    free = system.cost[system.candidate & ~pattern.suppressed]
+    for most in np.unique(np.quantile(free, PARTS)) if len(free) else ():
+        if len(unions) < FEW or _late(deadline):
+            break
+        view = View.paired(system, pattern.suppressed | (system.candidate & (system.cost <= most)))
+        basis = elimination.basis(view.by_relation)
+        if basis is None:
+            break
+        vectors = _proofs(pattern, view, basis)
+        inside = np.flatnonzero(view.column >= 0)
+        tied = sp.csr_matrix((view.ratio[inside], (inside, view.column[inside])), shape=(system.n, view.columns))
+        moves = (unions.member @ tied @ vectors).tocoo()
+        charge = tied.T.astype(bool).astype(float) @ np.where(pattern.suppressed, 0.0, system.cost)
+        chosen = _chosen(moves, vectors, charge, most)
+        points = as_points(view, vectors, chosen)
+        for cells, _ in points:
+            pattern.suppress(cells)
+        pattern.add_points(points)
+        moved = moves.row[np.isin(moves.col, chosen) & (np.abs(moves.data) > ROUNDING)]
+        left = np.setdiff1d(np.arange(len(unions)), moved)
+        unions = Unions(unions.member[left], unions.level[left])
+    return unions
+
+
+def _proofs(pattern: Pattern, view: View, basis: Basis) -> sp.csc_matrix:
+    """The vectors of the basis that prove all cells they move."""
+    vectors = basis.vectors[:, np.flatnonzero(basis.whole)].tocsc().astype(float)
     inside = np.flatnonzero(view.column >= 0)
-    tied = sp.csr_matrix((view.ratio[inside], (inside, view.column[inside])), shape=(system.n, view.columns))
-    vectors = basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)
-    moves = (unions.member @ tied @ vectors).tocoo()
+    needed = np.zeros(view.columns)
+    np.maximum.at(needed, view.column[inside], pattern.needs.step[inside] / np.abs(view.ratio[inside]))
+    if vectors.shape[1] == 0:
+        return vectors
+    scale = np.repeat(np.maximum(*scales(view, vectors)), np.diff(vectors.indptr))
+    enough = scale * np.abs(vectors.data) >= needed[vectors.indices] * (1 - ROUNDING)
+    return vectors[:, np.logical_and.reduceat(enough, vectors.indptr[:-1])]
+
+
+def _chosen(moves: sp.coo_matrix, vectors: sp.csc_matrix, charge: np.ndarray, most: float) -> np.ndarray:
+    """Numbers of vectors that move each union once at least, at no more than `most` a union.
+
+    `moves` is what they do to the unions, `charge` float64[columns] what it costs to suppress the columns.
+    """
     some = np.abs(moves.data) > ROUNDING
     union, vector = moves.row[some], moves.col[some]
-    charge = tied.T.astype(bool).astype(float) @ np.where(pattern.suppressed, 0.0, system.cost)
-    support = vectors.astype(bool).astype(float)
-    chosen = [vector[:0]]
+    support, charge = vectors.astype(bool).astype(float), charge.copy()
+    chosen = [np.zeros(0, dtype=np.int64)]
     while len(union):
-        cost = charge @ support
-        price = cost[vector] / np.bincount(vector)[vector]
+        price = (charge @ support)[vector] / np.bincount(vector)[vector]
         order = np.lexsort((vector, price, union))
         best = order[np.unique(union[order], return_index=True)[1]]
+        best = best[price[best] <= most]
+        if len(best) == 0:
+            break
         # The cheapest first: they may move other unions too, and what they suppress is free for the next.
         best = np.unique(vector[best[price[best] <= np.quantile(price[best], SHARE)]])
         chosen.append(best)
-        charge[np.diff(vectors[:, best].indptr) > 0] = 0.0
+        charge[np.unique(vectors[:, best].indices)] = 0.0
         left = ~np.isin(union, union[np.isin(vector, best)])
         union, vector = union[left], vector[left]
-    chosen = vectors[:, np.concatenate(chosen)].tocsc()
-    points = []
-    for begin, end in itertools.pairwise(chosen.indptr.tolist()):
-        cells, displacement = view.expand(chosen.indices[begin:end], chosen.data[begin:end])
-        ascending = np.argsort(cells)
-        points.append((cells[ascending], displacement[ascending]))
-        pattern.suppress(cells)
-    pattern.add_points(points)
-    return len(points) > 0
+    return np.concatenate(chosen)
+
+
+def _thin(pattern: Pattern, added: np.ndarray, unions: Unions) -> bool:
+    """Publish those of the cells `added` (mask [n]) that no union and no other cell needs; were there any?
+
+    Nothing is published where what was proven through these cannot be proven otherwise.
+    """
+    if not added.any():
+        return False
+    joint = Pattern(with_unions(pattern.system.with_suppressed(pattern.suppressed), _minimal(unions)))
+    if joint.space().basis is None:
+        return False
+    gone = superfluous(joint, (), np.append(added, np.zeros(joint.system.n - len(added), dtype=bool)))
+    suppressed, points = pattern.suppressed.copy(), pattern.points
+    pattern.suppressed[gone] = False
+    pattern.forget()
+    certify_by_basis(pattern)
+    repairer = Repairer(pattern) if len(pattern.unmet()) else None
+    cost = pattern.system.cost
+    proven = all(repairer.repair(int(cell), NEAR) for cell in pattern.unmet())
+    if proven and cost[pattern.suppressed].sum() < cost[suppressed].sum():
+        return True
+    pattern.suppressed[:], pattern.points = suppressed, points
+    pattern.recredit()
+    return False
 
 
 def _minimal(unions: Unions) -> Unions:
@@ -263,19 +335,31 @@ def _one_sided(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(int(kept.sum())), (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
-def _in_members(error: EngineError, system: System, unions: Unions) -> EngineError:
+def _late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def _time_ended(cells: np.ndarray, what: str) -> EngineError:
+    """The error for time that ended before `what` about these cells (ids)."""
+    what = what.format(named(cells))
+    return EngineError(f"suppress: the time limit ended before {what}; nothing was suppressed", cells=cells)
+
+
+def _in_members(error: EngineError, system: System, unions: Unions, deadline: float | None) -> EngineError:
     """The error with unions named by their members; as it is where it names none."""
     last = int(system.cell_id[-1])
     numbers = [cell - last - 1 for cell in error.cells if cell > last]
     if not numbers:
         return error
     cells = [unions.cells(number) for number in numbers]
+    bad = system.cell_id[np.unique(np.concatenate(cells))]
+    bad = np.concatenate((bad, [cell for cell in error.cells if cell <= last])).astype(np.int64)
+    if _late(deadline):
+        return _time_ended(bad, "sums of cells {} were protected")
     shown = "; ".join(named(system.cell_id[members]) for members in cells[:5])
     more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-    bad = np.unique(np.concatenate(cells))
-    rest = [cell for cell in error.cells if cell <= last]
     return EngineError(
         f"suppress: the sum of cells {shown}{more} fails the rules, and follows or comes too near whatever may be"
         " suppressed; nothing was suppressed; look for frozen and zero cells in their relations",
-        cells=[*system.cell_id[bad].tolist(), *rest],
+        cells=bad,
     )

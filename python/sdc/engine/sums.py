@@ -43,6 +43,9 @@ BASES = 8
 # So many of these are kept for each item.
 SHORT = 2
 
+# More than any number of offers.
+NOTHING = np.iinfo(np.int64).max
+
 Alive = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -100,12 +103,17 @@ def _parts(rows: sp.csr_matrix) -> np.ndarray:
 
 def _shortest(rows: sp.csr_matrix) -> np.ndarray:
     """The columns that are, for some row, among the SHORT with fewest entries of the other sign."""
-    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     slot = 2 * rows.indices.astype(np.int64) + (rows.data > 0)
-    offered = np.bincount(slot, minlength=2 * rows.shape[1])[slot ^ 1]
-    best = np.lexsort((rows.indices, offered, row))
-    best = best[np.arange(len(best)) - rows.indptr[row] < SHORT]
-    return np.unique(rows.indices[best])
+    offered = np.bincount(slot, minlength=2 * rows.shape[1])
+    lengths = np.diff(rows.indptr)
+    filled = np.flatnonzero(lengths)
+    key = offered[slot ^ 1] * rows.shape[1] + rows.indices
+    chosen = np.zeros(rows.shape[1], dtype=bool)
+    for _ in range(SHORT if len(filled) else 0):
+        least = np.minimum.reduceat(key, rows.indptr[filled])
+        chosen[least[least < NOTHING] % rows.shape[1]] = True
+        key[key == np.repeat(least, lengths[filled])] = NOTHING
+    return np.flatnonzero(chosen)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle import attack, checks, cubes, strategies
-from sdc.engine import EngineError, System, audit, composite, suppress
+from sdc import engine
+from sdc.engine import EngineError, System, audit, closing, composite, sums, suppress
 from sdc.engine.attackers import unions
 from sdc.engine.attackers.unions import unsafe_unions
 from sdc.engine.rules import Judge, Rules, Statistics
@@ -315,8 +318,9 @@ def test_suppression_leaves_no_unsafe_sum(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_many_sums_are_protected_without_programs(seed: int, monkeypatch) -> None:
-    """As where sums are many: further cells in their relations first, programs for what is left."""
+    """As where sums are many: further cells in their relations first, then vectors, programs for what is left."""
     monkeypatch.setattr(composite, "MANY", 1)
+    monkeypatch.setattr(composite, "FEW", 1)
     rng = np.random.default_rng(seed)
     leaves = rng.choice([0, 1, 2, 3, 9, 30], (5, 4, 2), p=[0.2, 0.2, 0.15, 0.15, 0.2, 0.1])
     cube = counts((cubes.tree([2, 3]), cubes.flat(4), cubes.flat(2)), leaves, threshold=5)
@@ -327,6 +331,32 @@ def test_many_sums_are_protected_without_programs(seed: int, monkeypatch) -> Non
     cells = checks.with_pattern(cube.cells, pattern)
     assert not unions_of(cells, cube.relations, {"threshold": 5})
     assert set(checks.verdicts(audit(cells, cube.relations, rules={"threshold": 5})).values()) <= {"safe"}
+
+
+@pytest.mark.parametrize("step", range(0, 40, 3))
+def test_time_that_ends_in_the_search_leaves_no_unsafe_sum(step: int, monkeypatch) -> None:
+    """However far it got: an error that says so, or a pattern as safe as any."""
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        return float(asked > step)
+
+    rng = np.random.default_rng(3)
+    leaves = rng.choice([0, 1, 2, 3, 9, 30], (5, 4, 2), p=[0.2, 0.2, 0.15, 0.15, 0.2, 0.1])
+    cube = counts((cubes.tree([2, 3]), cubes.flat(4), cubes.flat(2)), leaves, threshold=5)
+    for module in (engine, closing, composite, sums, unions):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+    try:
+        pattern = suppress(cube.cells, cube.relations, rules={"threshold": 5}, time_limit=0.5)
+    except EngineError as error:
+        assert "time limit ended" in str(error) and "nothing was suppressed" in str(error)
+        assert set(error.cells) <= set(cube.cells["cell_id"].to_pylist())
+        return
+    monkeypatch.undo()
+    checks.assert_protected(cube.cells, cube.relations, pattern)
+    assert not unions_of(checks.with_pattern(cube.cells, pattern), cube.relations, {"threshold": 5})
 
 
 @pytest.mark.parametrize("seed", range(8))
