@@ -189,6 +189,24 @@ def test_thinning_exposes_nothing_to_a_sole_contributor(monkeypatch, dimensions:
     assert published > 100
 
 
+@pytest.mark.parametrize("dimensions", [0, 1000], ids=["sparse", "dense"])
+def test_thinning_among_some_cells_leaves_all_others_open(monkeypatch, dimensions: int) -> None:
+    monkeypatch.setattr(thin, "DIMENSIONS", dimensions)
+    published = 0
+    for seed in range(8):
+        system, _ = singleton_table(seed)
+        pattern = Pattern(system, system.value != 0)
+        close(pattern, Repairer(pattern), ())
+        among = pattern.suppressed & ~system.primary & (np.random.default_rng(seed).random(system.n) < 0.5)
+        gone = superfluous(pattern, (), among)
+        assert among[gone].all()
+        pattern.suppressed[gone] = False
+        published += len(gone)
+        space = pattern.space()
+        assert not np.append(space.basis.determined, True)[space.view.column[pattern.suppressed & ~among]].any()
+    assert published > 50
+
+
 def test_both_ways_of_thinning_publish_the_same(monkeypatch) -> None:
     monkeypatch.setattr(thin, "ORDERS", 1)
     monkeypatch.setattr(thin, "DENSE_ORDERS", 1)
