@@ -18,7 +18,7 @@ from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
 from sdc.engine.attackers.integers import IntegerReader
 from sdc.engine.attackers.reader import Reader
 from sdc.engine.attackers.unions import NAME as UNIONS
-from sdc.engine.audit import Progress, examine
+from sdc.engine.audit import Progress, examine, replay
 from sdc.engine.composite import suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.attacker import ENTRIES
@@ -114,7 +114,7 @@ def suppress(
         return better
 
     def safe(pattern: Pattern) -> bool:
-        return len(examine(pattern, named_attackers(system, attackers), **options()).failing) == 0
+        return len(examine(replay(pattern), named_attackers(system, attackers), **options()).failing) == 0
 
     if UNIONS in [reader.name for reader in readers]:
         suppressed = suppress_with_unions(system, judge, protect, cheaper, safe, deadline)

@@ -294,22 +294,30 @@ def _chosen(moves: sp.coo_matrix, vectors: sp.csc_matrix, charge: np.ndarray, mo
 def _thin(pattern: Pattern, added: np.ndarray, unions: Unions) -> bool:
     """Publish those of the cells `added` (mask [n]) that no union and no other cell needs; were there any?
 
-    Nothing is published where what was proven through these cannot be proven otherwise.
+    What is proven stays proven: otherwise if need be, or the cells of the displacement that proves it stay.
     """
     if not added.any():
         return False
-    joint = Pattern(with_unions(pattern.system.with_suppressed(pattern.suppressed), _minimal(unions)))
+    joint = Pattern(with_unions(pattern.system.with_suppressed(pattern.suppressed), unions))
     if joint.space().basis is None:
         return False
-    gone = superfluous(joint, (), np.append(added, np.zeros(joint.system.n - len(added), dtype=bool)))
-    suppressed, points = pattern.suppressed.copy(), pattern.points
+    gone = superfluous(joint, (), np.append(added, np.zeros(len(joint.suppressed) - len(added), dtype=bool)))
+    suppressed, points, cost = pattern.suppressed.copy(), pattern.points.copy(), pattern.system.cost
     pattern.suppressed[gone] = False
+    lost = [point for point in points if not pattern.suppressed[point[0]].all()]
     pattern.forget()
     certify_by_basis(pattern)
-    repairer = Repairer(pattern) if len(pattern.unmet()) else None
-    cost = pattern.system.cost
-    proven = all(repairer.repair(int(cell), NEAR) for cell in pattern.unmet())
-    if proven and cost[pattern.suppressed].sum() < cost[suppressed].sum():
+    repairer = Repairer(pattern)
+    for _ in range(ROUNDS):
+        for cell in pattern.unmet().tolist():
+            if not repairer.repair(cell, NEAR):
+                back = [point for point in lost if cell in point[0]]
+                for cells, _ in back:
+                    pattern.suppress(cells)
+                pattern.add_points(back)
+        if len(pattern.unmet()) == 0:
+            break
+    if len(pattern.unmet()) == 0 and cost[pattern.suppressed].sum() < cost[suppressed].sum():
         return True
     pattern.suppressed[:], pattern.points = suppressed, points
     pattern.recredit()
