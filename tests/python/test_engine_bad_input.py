@@ -200,3 +200,13 @@ def test_errors_never_quote_a_cells_value() -> None:
     with pytest.raises(EngineError) as refused:
         suppress(cells, relations)
     assert "91827" not in str(refused.value)
+
+
+@ENTRIES
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_number_of_contributors_that_rules_need_is_not_taken_for_nobody(entry, missing, cube: cubes.Cube) -> None:
+    cells = checks.with_column(cube.cells, "contributors", cube.cells["value"].to_pylist())
+    row = cube.cells["status"].to_pylist().index("primary")
+    with pytest.raises(EngineError, match=r"cells\.contributors: missing") as refused:
+        entry(replaced(cells, "contributors", row, missing), cube.relations, rules={"threshold": 4})
+    assert list(refused.value.cells) == [cube.cells["cell_id"][row].as_py()]

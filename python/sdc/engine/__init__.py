@@ -18,7 +18,7 @@ from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
 from sdc.engine.attackers.integers import IntegerReader
 from sdc.engine.attackers.reader import Reader
 from sdc.engine.attackers.unions import NAME as UNIONS
-from sdc.engine.audit import Progress, examine
+from sdc.engine.audit import Progress, examine, replay
 from sdc.engine.composite import suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.attacker import ENTRIES
@@ -105,8 +105,8 @@ def suppress(
     def options() -> dict:
         return {"pinning": pinning, "time_limit": _left(deadline), "threads": threads, "progress": progress}
 
-    def protect(system: System) -> np.ndarray:
-        return suppress_heuristically(system, named_attackers(system, attackers), **options())[0].suppressed
+    def protect(system: System) -> Pattern:
+        return suppress_heuristically(system, named_attackers(system, attackers), **options())[0]
 
     def cheaper(system: System, start: np.ndarray) -> np.ndarray:
         nonlocal bound
@@ -114,12 +114,15 @@ def suppress(
         better, bound = _cheaper(system, start, insiders, method, work, deadline, options())
         return better
 
+    def safe(pattern: Pattern) -> bool:
+        return len(examine(replay(pattern), named_attackers(system, attackers), **options()).failing) == 0
+
     if UNIONS in [reader.name for reader in readers]:
-        suppressed = suppress_with_unions(system, judge, protect, cheaper)
+        suppressed = suppress_with_unions(system, judge, protect, cheaper, safe, deadline)
         # What was proven is about a system with the unions met on the way, and these depend on the pattern.
         bound = 0.0
     else:
-        suppressed = cheaper(system, protect(system))
+        suppressed = cheaper(system, protect(system).suppressed)
     counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
     if counting:
         for reader in counting:

@@ -56,18 +56,13 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
         return []
     lengths = np.diff(vectors.indptr)
     owner = np.repeat(np.arange(columns), lengths)
-    size = np.abs(vectors.data)
-    reach = []
-    for direction in (vectors.data, -vectors.data):
-        room = np.where(direction > 0, view.room_up[vectors.indices], view.room_down[vectors.indices])
-        scale = np.clip(np.minimum.reduceat(room / size, vectors.indptr[:-1]), 0.0, 1e9)
-        reach.append(direction * scale[owner])
+    forth, back = (scale[owner] * vectors.data for scale in scales(view, vectors))
     asked = np.zeros(view.columns, dtype=bool)
     asked[wanted] = True
     entry = np.flatnonzero(asked[vectors.indices])
     entry = entry[np.argsort(vectors.indices[entry], kind="stable")]
     chosen = np.zeros(columns, dtype=bool)
-    for furthest in (np.maximum(*reach), -np.minimum(*reach)):
+    for furthest in (np.maximum(forth, -back), np.maximum(back, -forth)):
         best = entry
         for key in (furthest, -lengths[owner]):
             first = np.flatnonzero(np.append(True, np.diff(vectors.indices[best]) != 0)[: len(best)])
@@ -75,20 +70,31 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
             best = best[key[best] == np.repeat(most, np.diff(np.append(first, len(best))))]
         last = np.append(np.diff(vectors.indices[best]) != 0, True)[: len(best)]
         chosen[owner[best[last & (furthest[best] > 0)]]] = True
-    return _points(view, vectors, np.flatnonzero(chosen))
+    return as_points(view, vectors, np.flatnonzero(chosen))
 
 
 def points_of(view: View, basis: Basis) -> list[tuple[np.ndarray, np.ndarray]]:
-    """All vectors of the basis that hold exactly, as points."""
+    """All vectors of the basis that hold exactly, as displacements of cells."""
     vectors = basis.vectors[:, np.flatnonzero(basis.whole)].tocsc()
-    return _points(view, vectors, np.arange(vectors.shape[1]))
+    return as_points(view, vectors, np.arange(vectors.shape[1]))
 
 
-def _points(view: View, vectors: sp.csc_matrix, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    number, unknown, value = gather(vectors, chosen)
+def scales(view: View, vectors: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """How often each vector, and its opposite, can be added before one of its columns meets the attacker's bounds."""
+    size = np.abs(vectors.data)
+    both = []
+    for direction in (vectors.data, -vectors.data):
+        room = np.where(direction > 0, view.room_up[vectors.indices], view.room_down[vectors.indices])
+        both.append(np.clip(np.minimum.reduceat(room / size, vectors.indptr[:-1]), 0.0, 1e9))
+    return tuple(both)
+
+
+def as_points(view: View, vectors: sp.csc_matrix, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The vectors with the numbers `chosen` as displacements of cells."""
+    number, column, value = gather(vectors, chosen)
     if len(number) == 0:
         return []
-    cells, of = view.members(unknown)
+    cells, of = view.members(column)
     displacement = (value[of] * view.ratio[cells]).astype(float)
     order = np.lexsort((cells, number[of]))
     ends = np.cumsum(np.bincount(number[of]))[:-1]

@@ -30,6 +30,8 @@ FACTORS = (1, 2, 3, 4, 6, 12, 60, 1024)
 # they save: pivots of the next may be dearer.
 WORTH = 0.01
 LARGE = 50_000
+# How many times the entries there were, elimination of some unknowns may leave.
+FILL = 4
 # Ties between pivots of one cost are broken by a number below this, spread over the matrix.
 TIES = 1 << 20
 
@@ -137,31 +139,60 @@ def _rounds(
             break
         if len(row) < WORTH * matrix.shape[0] and matrix.nnz > LARGE:
             cap = 2 * cap + 2
-        pivot_row, pivot_column = np.zeros(matrix.shape[0], bool), np.zeros(matrix.shape[1], bool)
-        pivot_row[row], pivot_column[column] = True, True
-        rest = np.flatnonzero(~pivot_column)
-        top = sp.diags_array(-sign, dtype=np.int64) @ matrix[row][:, rest]
-        below = matrix[np.flatnonzero(~pivot_row)]
-        steps.append((columns[column], columns[rest], top.tocsr()))
+        rest, top, matrix = _eliminated(matrix, row, column, sign)
+        steps.append((columns[column], columns[rest], top))
         columns = columns[rest]
-        matrix = (below[:, rest] + below[:, column] @ top).tocsr()
-        matrix.eliminate_zeros()
-        matrix = matrix[np.diff(matrix.indptr) > 0]
         work -= matrix.nnz // 8 + top.nnz
         if work < 0:
             return None
     return steps, columns, matrix
 
 
-def _pivots(matrix: sp.csr_matrix, cap: int, turn: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def without(matrix: sp.csr_matrix, gone: np.ndarray) -> tuple[sp.csr_matrix, np.ndarray]:
+    """What `matrix @ d = 0` says of other unknowns than those of the mask `gone`: (matrix, its columns).
+
+    The columns are the others, and some of `gone` where no entries of -1 and 1 are left to eliminate them by, or where
+    that would make more than FILL times the entries.
+    """
+    columns = np.arange(matrix.shape[1])
+    whole, cap = _whole_rows(matrix), 0
+    while whole is not None and np.abs(whole.data).max(initial=0) <= LARGEST and whole.nnz <= FILL * matrix.nnz:
+        row, column, sign, cap = _pivots(whole, cap, 0, gone[columns])
+        if len(row) == 0:
+            break
+        rest, _, whole = _eliminated(whole, row, column, sign)
+        columns = columns[rest]
+    return (matrix, columns) if whole is None else (whole.astype(float), columns)
+
+
+def _eliminated(
+    matrix: sp.csr_matrix, row: np.ndarray, column: np.ndarray, sign: np.ndarray
+) -> tuple[np.ndarray, sp.csr_matrix, sp.csr_matrix]:
+    """One round: (columns left, what the pivots' unknowns are of these, the matrix left over them)."""
+    pivot_row, pivot_column = np.zeros(matrix.shape[0], bool), np.zeros(matrix.shape[1], bool)
+    pivot_row[row], pivot_column[column] = True, True
+    rest = np.flatnonzero(~pivot_column)
+    top = (sp.diags_array(-sign, dtype=np.int64) @ matrix[row][:, rest]).tocsr()
+    below = matrix[np.flatnonzero(~pivot_row)]
+    matrix = (below[:, rest] + below[:, column] @ top).tocsr()
+    matrix.eliminate_zeros()
+    return rest, top, matrix[np.diff(matrix.indptr) > 0]
+
+
+def _pivots(
+    matrix: sp.csr_matrix, cap: int, turn: int, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Entries (rows, columns, signs) of -1 and 1 that can be pivots of one round, and the cost they may have.
 
-    No pivot's row meets another pivot's column. Costs are those of Markowitz, up to about twice the least.
+    No pivot's row meets another pivot's column. Costs are those of Markowitz, up to about twice the least. With `among`
+    pivots are in columns of that mask only.
     """
     lengths = np.diff(matrix.indptr)
     row, column = np.repeat(np.arange(matrix.shape[0]), lengths), matrix.indices.astype(np.int64)
     users = np.bincount(column, minlength=matrix.shape[1])
     entry = np.flatnonzero(np.abs(matrix.data) == 1)
+    if among is not None:
+        entry = entry[among[column[entry]]]
     nothing = np.zeros(0, dtype=np.int64)
     if len(entry) == 0:
         return nothing, nothing, nothing, cap

@@ -20,7 +20,7 @@ from sdc.engine.neighbourhood import grow
 from sdc.engine.pattern import Pattern
 from sdc.engine.view import View, gather
 
-SIZES = (40, 200, 1000)
+SIZES = (40, 200, 1000, 5000)
 # Components beyond this size are solved whole only within a time limit of this many seconds per program.
 LARGE = 20_000
 SECONDS = 60.0

@@ -178,6 +178,13 @@ class Pattern:
             used[cells] = True
         self.suppressed[unmet[~self.system.primary[unmet] & ~used[unmet]]] = False
 
+    def publish_exact(self) -> None:
+        """Publish secondaries that follow from the relations anyway."""
+        space = self.space()
+        if space.basis is not None:
+            exact = np.append(space.basis.determined, True)[space.view.column]
+            self.suppressed[exact & ~self.system.primary] = False
+
     def recredit(self) -> None:
         """Recompute the proven intervals from the recorded points."""
         self.up[:] = 0.0

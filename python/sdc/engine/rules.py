@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sdc.engine import arrow
-from sdc.engine.errors import EngineError
+from sdc.engine.errors import EngineError, named
 from sdc.engine.system import System
 
 # Names and defaults of each rule's parameters; a bare number is the first of them.
@@ -95,7 +95,8 @@ class Statistics:
     def from_arrow(cls, cells: pa.Table, system: System, rules: Rules) -> Statistics:
         """Read `contributors`, `largest` (list of {contributor, amount, waived}) and `absolute` (default: |value|).
 
-        Raises EngineError for a column that the rules need and the cells do not have.
+        Raises EngineError for what the rules need and the cells do not have. A number of contributors that is missing
+        is no 0: sums with such a cell would pass for those of nobody.
         """
         needed = {"contributors"} | ({"largest"} if rules.concentration else set())
         missing = sorted(needed - set(cells.column_names))
@@ -103,9 +104,15 @@ class Statistics:
             raise EngineError(f"rules: need the column {', '.join(f'`{name}`' for name in missing)} in cells")
         ids = arrow.integers(cells, "cell_id", "cells")
         order = np.argsort(ids, kind="stable")
-        number = arrow.numbers(cells, "contributors", "cells", ids=ids, default=0.0)[order]
+        number = arrow.numbers(cells, "contributors", "cells", ids=ids, nan=True, default=np.nan)[order]
         size = arrow.numbers(cells, "absolute", "cells", ids=ids, nan=True, default=np.nan)[order]
         size = np.where(np.isnan(size), np.abs(system.value), size)
+        bad = np.isnan(number)
+        if bad.any():
+            missing = system.cell_id[bad]
+            raise EngineError(
+                f"cells.contributors: missing (cells {named(missing)}); give 0 where nobody contributes", cells=missing
+            )
         bad = (number < 0) | (number != np.round(number))
         if bad.any():
             raise EngineError("cells.contributors: not a whole number, 0 or more", cells=system.cell_id[bad])
@@ -181,6 +188,30 @@ class Judge:
         most = np.zeros(sets, dtype=np.int64)
         np.maximum.at(most, owner, at.contributors[cell])
         return np.maximum(most, distinct)
+
+    def kinds(self, cells: np.ndarray) -> np.ndarray:
+        """int64[cells, 2]: equal for cells that count the same contributors, known and unknown."""
+        at = self.statistics
+        position, entry = gather_lists(at.start, cells)
+        name = np.random.default_rng(0).integers(1, 1 << 62, int(at.who.max(initial=0)) + 1)
+        known = np.zeros(len(cells), dtype=np.int64)
+        np.add.at(known, position, name[at.who[entry]])
+        return np.column_stack((known, at.contributors[cells]))
+
+    def weights(self, cells: np.ndarray, family: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Weights float64[cells] of items: cell i stands for `times[i]` cells of its `family`, which are of one kind.
+
+        The weights of items of different families add up to no more than `fewest` of all their cells: who is listed
+        in several families counts in parts, and who is not listed as fully as there.
+        """
+        at = self.statistics
+        first = np.unique(family, return_index=True)[1]
+        position, entry = gather_lists(at.start, cells[first])
+        families = np.bincount(at.who[entry], minlength=1)
+        # Of nothing, bincount makes whole numbers.
+        shares = np.bincount(position, weights=1.0 / families[at.who[entry]], minlength=len(first)).astype(float)
+        weight = shares[family]
+        return weight if at.listed else weight + times * (at.contributors - np.diff(at.start))[cells]
 
     def _merged(self, owner: np.ndarray, cell: np.ndarray) -> _Listed:
         """The listed contributors of the sets, each once a set."""

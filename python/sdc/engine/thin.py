@@ -39,16 +39,18 @@ DENSE = 2_000_000
 JUDGED = 5000
 
 
-def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...]) -> np.ndarray:
+def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...], among: np.ndarray | None = None) -> np.ndarray:
     """Secondaries that can be published together; those that follow exactly are among them.
 
-    The pattern's space must have a basis. In small systems several orders are tried, dearest first and near to it.
+    With the mask `among` [n] only these are, and all others are as primaries that must not follow. The pattern's space
+    must have a basis. In small systems several orders are tried, dearest first and near to it.
     """
     system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
     inside = pattern.suppressed & (view.column >= 0)
-    exact = np.flatnonzero(pattern.suppressed & ~system.primary & (view.column < 0))
+    kept = system.primary if among is None else ~among
+    exact = np.flatnonzero(pattern.suppressed & ~kept & (view.column < 0))
     has_primary = np.zeros(view.columns, dtype=bool)
-    has_primary[view.column[inside & system.primary]] = True
+    has_primary[view.column[inside & kept]] = True
     rows = basis.project(3)
     kind = kinds(rows)
     needed = np.zeros(int(kind.max(initial=-1)) + 2, dtype=bool)

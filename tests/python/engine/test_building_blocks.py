@@ -108,6 +108,21 @@ def _rank(matrix: np.ndarray) -> int:
     return rank
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_said_of_other_unknowns_is_all_that_is(seed: int) -> None:
+    """Combinations of the relations that leave out the unknowns gone, and no fewer than there are."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.choice([0.0, 0.0, 0.0, 1.0, -1.0, 2.0, 0.5], (6, 9))
+    gone = rng.random(9) < 0.4
+    left, columns = elimination.without(sp.csr_matrix(matrix), gone)
+    assert set(np.flatnonzero(~gone)) <= set(columns.tolist())
+    all_of_it = np.zeros((left.shape[0], 9))
+    all_of_it[:, columns] = left.toarray()
+    rank = np.linalg.matrix_rank(matrix)
+    assert np.linalg.matrix_rank(np.vstack((matrix, all_of_it))) == rank
+    assert np.linalg.matrix_rank(all_of_it) == rank - (9 - len(columns))
+
+
 def test_a_basis_that_is_no_pivot_of_ones_is_lifted_to_whole_numbers() -> None:
     basis = elimination.basis(sp.csr_matrix([[2.0, 3.0, 0.0], [0.0, 2.0, 3.0]]))
     vector = basis.vectors.toarray().ravel()
@@ -173,6 +188,24 @@ def test_thinning_exposes_nothing_to_a_sole_contributor(monkeypatch, dimensions:
         published += len(gone)
         assert exposed(pattern, insiders) == 0
     assert published > 100
+
+
+@pytest.mark.parametrize("dimensions", [0, 1000], ids=["sparse", "dense"])
+def test_thinning_among_some_cells_leaves_all_others_open(monkeypatch, dimensions: int) -> None:
+    monkeypatch.setattr(thin, "DIMENSIONS", dimensions)
+    published = 0
+    for seed in range(8):
+        system, _ = singleton_table(seed)
+        pattern = Pattern(system, system.value != 0)
+        close(pattern, Repairer(pattern), ())
+        among = pattern.suppressed & ~system.primary & (np.random.default_rng(seed).random(system.n) < 0.5)
+        gone = superfluous(pattern, (), among)
+        assert among[gone].all()
+        pattern.suppressed[gone] = False
+        published += len(gone)
+        space = pattern.space()
+        assert not np.append(space.basis.determined, True)[space.view.column[pattern.suppressed & ~among]].any()
+    assert published > 50
 
 
 def test_both_ways_of_thinning_publish_the_same(monkeypatch) -> None:

@@ -26,19 +26,26 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine.attackers.reader import Leak
+from sdc.engine.elimination import PRIME
 from sdc.engine.errors import EngineError
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, gather_lists
-from sdc.engine.sums import DEAD, Entries, Found, cancelling, reduced
+from sdc.engine.sums import Entries, Found, Items, Search, reduced
 from sdc.engine.system import System
 from sdc.engine.view import Space
 
 NAME = "unions"
-# Sets of cells that may be tried under the threshold, and how many of these one is under a rule of concentration:
-# half a minute each, about.
-WORK = 5_000_000
-CONCENTRATED = 10
+# Sets of cells that may be tried under the threshold, about a minute; and how many of these one is under a rule of
+# concentration, which is a few seconds.
+WORK = 40_000_000
+CONCENTRATED = 80
+# Sets grown from each start by the basis at hand, before better vectors are looked for.
+FIRST = 8
+# These are looked for anew when so large a part of the items is left.
+SHRINK = 0.6
+# So few starts are not worth it.
+FEW = 5_000
 # Targets whose cells can add up to sensitivities of one order of magnitude are examined together.
 MAGNITUDE = 4.0
 
@@ -71,23 +78,32 @@ class Unions:
 
 
 def unsafe_unions(
-    system: System, suppressed: np.ndarray, judge: Judge, work: int = WORK, deadline: float | None = None
+    system: System,
+    suppressed: np.ndarray,
+    judge: Judge,
+    work: int = WORK,
+    deadline: float | None = None,
+    every: bool = True,
+    among: np.ndarray | None = None,
 ) -> tuple[Unions, np.ndarray]:
     """Minimal computable sums of two and more suppressed cells that fail the rules, and a mask [n] of cells that may
     be in others: those of which `work` did not suffice to examine all sums.
+
+    Without `every`, of sets that differ only in cells that are alike there are so many that each of these is in one.
+    With the mask `among` [n], sums of these cells only are looked for, under the threshold.
 
     Cells that are computed by themselves are nobody's union. Raises EngineError where elimination ran out of work.
     """
     space = Space.of(system, suppressed)
     if space.basis is None:
         raise EngineError("unions: the relations are too entangled for exact elimination; nothing was examined")
-    entries = Entries(space.view, space.basis, suppressed)
+    entries = Entries(space, suppressed)
     found, unexamined = [], np.zeros(system.n, dtype=bool)
-    searches = [_below_threshold] if judge.rules.threshold > 1 else []
-    searches += [_Concentrated(entries, judge, rule).search for rule in range(len(judge.rules.concentration))]
-    for search in searches:
-        sets, left = search(entries, judge, work, deadline)
-        found += [_matrix(entries.cells[each], system.n) for each in sets]
+    searches = [_Below(entries, judge, among)] if judge.rules.threshold > 1 else []
+    searches += [_Concentrated(entries, judge, rule) for rule in range(len(judge.rules.concentration))]
+    for each in searches:
+        sets, left = each.search(work, deadline, every)
+        found += [_matrix(entries.cells[some], system.n) for some in sets]
         unexamined[entries.cells[left]] = True
     if not found:
         return Unions.none(system.n), unexamined
@@ -99,38 +115,93 @@ def unsafe_unions(
     return Unions(member[unsafe], level[unsafe]), unexamined
 
 
-def _below_threshold(
-    entries: Entries, judge: Judge, work: int, deadline: float | None
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Sums with fewer contributors than the threshold: (sets, cells of which not all were tried), as positions."""
-    least, number = judge.rules.threshold, judge.statistics.contributors[entries.cells]
-    starts = np.flatnonzero(reduced(entries.rows, number < least))
-    # Each set grows from its largest cell, by smaller ones.
-    starts = starts[np.argsort(-number[starts], kind="stable")]
-    rank = np.full(len(number), -1)
-    rank[starts] = np.arange(len(starts))
-    larger = np.searchsorted(-number[starts], -np.arange(least))
+class _Below:
+    """Sums with fewer contributors than the threshold, of items whose weights add up to no more than its contributors.
 
-    at, kin = judge.statistics, None
-    if not at.listed:
-        alone = np.full(len(at.contributors), -1)
-        alone[np.diff(at.start) > 0] = at.who
-        kin = alone[entries.cells]
+    Most sets are settled quickly by the basis at hand. What grows from a start for long is looked for in solutions that
+    move few of the items left, which are found by leaving heavier ones out.
+    """
 
-    def grow(sets: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        owner = np.repeat(np.arange(len(sets)), sets.shape[1])
-        few = judge.fewest(owner, entries.cells[sets].ravel(), len(sets))
-        floor, closed = start, np.zeros(len(sets), dtype=bool)
-        if not at.listed:
-            # Contributors add up, but for one who is alone in several cells.
-            floor = np.maximum(floor, larger[np.clip(least - 1 - few, 1, least - 1)] - 1)
-            closed = few == least - 1
-        return np.where(few < least, floor, DEAD), closed
+    def __init__(self, entries: Entries, judge: Judge, among: np.ndarray | None = None) -> None:
+        self.entries, self.judge, self.least = entries, judge, judge.rules.threshold
+        few = judge.statistics.contributors[entries.cells] < self.least
+        if among is not None:
+            few &= among[entries.cells]
+        self.usable = np.flatnonzero(reduced(entries.rows, few))
+        self.cells = entries.cells[self.usable]
+        self.items = Items.of(entries.keys[self.usable], judge.kinds(self.cells))
+        self.weight = judge.weights(self.cells, self.items.family, self.items.times)
+        # Each set grows from its heaviest item, by lighter ones.
+        self.order = np.flatnonzero(self.weight < self.least)
+        self.order = self.order[np.argsort(-self.weight[self.order], kind="stable")]
+        self.rank = np.full(len(self.items), -1)
+        self.rank[self.order] = np.arange(len(self.order))
+        self.sets: list[np.ndarray] = []
 
-    found = cancelling(entries, rank, starts, grow, work, deadline, kin)
-    first = np.full(int(entries.part.max(initial=-1)) + 1, len(starts))
-    np.minimum.at(first, entries.part[starts[found.unfinished]], found.unfinished)
-    return found.sets, starts[np.arange(len(starts)) >= first[entries.part[starts]]]
+    def search(self, work: int, deadline: float | None, every: bool) -> tuple[list[np.ndarray], np.ndarray]:
+        """(sets, cells of which not all were tried), as positions in the entries; `every` as for `unsafe_unions`."""
+        everything = np.arange(len(self.items))
+        todo, work = self._grow(everything, self.entries.rows_of(self.usable), self.order, FIRST, work, deadline)
+        todo = todo[np.argsort(self.rank[todo])]
+        left = [todo[:0]]
+        while len(todo):
+            chosen = np.flatnonzero(self.rank >= self.rank[todo[0]])
+            some = todo[self.rank[todo] < len(self.order) - SHRINK * len(chosen)] if len(todo) > FEW else todo
+            todo = todo[len(some) :]
+            # What short solutions do not tell of a set, those of the basis do.
+            for rows_of in (self.entries.short_rows, self.entries.rows_of):
+                late = deadline is not None and time.monotonic() > deadline
+                if len(some) and work > 0 and not late:
+                    some, work = self._grow(chosen, rows_of(self.usable[chosen]), some, np.inf, work, deadline)
+            left.append(some)
+        return self._of_cells(every), self._not_tried(np.concatenate(left))
+
+    def _grow(
+        self,
+        chosen: np.ndarray,
+        rows: sp.csr_matrix,
+        starts: np.ndarray,
+        each: float,
+        work: int,
+        deadline: float | None,
+    ) -> tuple[np.ndarray, int]:
+        """Look for sets of the items `chosen`, whose cells have these entries: (starts left, work left)."""
+        rows = (sp.diags_array(self.items.times[chosen].astype(float)) @ rows).tocsr()
+        useful = reduced(rows, self.rank[chosen] >= 0)
+        keys = self.entries.keys[self.usable[chosen]] * self.items.times[chosen][:, None] % PRIME
+        rank, family = np.where(useful, self.rank[chosen], -1), self.items.family[chosen]
+        search = Search(rows, keys, family, rank, self.weight[chosen], self.least - 1)
+        begin = np.flatnonzero(useful & np.isin(chosen, starts))
+
+        def few(sets: np.ndarray, _: np.ndarray) -> np.ndarray:
+            position, cell = self.items.cells_of(chosen[sets].ravel())
+            owner = position // sets.shape[1]
+            return self.judge.fewest(owner, self.cells[cell], len(sets)) < self.least
+
+        # Weights tell all there is where contributors of different cells are different.
+        alive = few if self.judge.statistics.listed else None
+        found = search.grow(begin, work, each=each, alive=alive, deadline=deadline)
+        self.sets += [chosen[some] for some in found.sets]
+        return chosen[begin[found.unfinished]], found.work
+
+    def _of_cells(self, every: bool) -> list[np.ndarray]:
+        """The sets of cells that were found."""
+        lists: list[list[int]] = []
+        for sets in self.sets:
+            for one in np.unique(np.sort(sets, axis=1), axis=0):
+                lists += self.items.choices(one, every)
+        sizes = np.array([len(one) for one in lists], dtype=np.int64)
+        by_size = [[lists[number] for number in np.flatnonzero(sizes == size)] for size in np.unique(sizes)]
+        return [self.usable[np.array(some)] for some in by_size]
+
+    def _not_tried(self, unfinished: np.ndarray) -> np.ndarray:
+        """Cells that may be in sets that grow from these starts: lighter ones of the same part, and all alike."""
+        part = self.entries.part[self.usable]
+        first = np.full(int(part.max(initial=-1)) + 1, len(self.order))
+        np.minimum.at(first, part[unfinished], self.rank[unfinished])
+        families = np.zeros(len(self.items), dtype=bool)
+        families[self.items.family[self.rank >= first[part]]] = True
+        return self.usable[families[self.items.family]]
 
 
 class _Concentrated:
@@ -143,7 +214,7 @@ class _Concentrated:
 
     def __init__(self, entries: Entries, judge: Judge, rule: int) -> None:
         at, cells = judge.statistics, entries.cells
-        self.judge, self.row, self.cells = judge, judge.rules.concentration[rule], cells
+        self.entries, self.judge, self.row, self.cells = entries, judge, judge.rules.concentration[rule], cells
         target, others, whole, coalition = self.row
         position, entry = gather_lists(at.start, cells)
         amount, unlisted, size = at.amount[entry], judge.unlisted[cells], at.size[cells]
@@ -173,9 +244,7 @@ class _Concentrated:
         self.place = np.empty(len(order), dtype=np.int64)
         self.place[order] = np.arange(len(order))
 
-    def search(
-        self, entries: Entries, judge: Judge, work: int, deadline: float | None
-    ) -> tuple[list[np.ndarray], np.ndarray]:
+    def search(self, work: int, deadline: float | None, every: bool) -> tuple[list[np.ndarray], np.ndarray]:
         """Sums that can fail the rule: (sets, cells of which not all were tried), as positions in `cells`."""
         starts, target, place, room = self._starts()
         sets, left, work = [], np.zeros(len(self.cells), dtype=bool), work // CONCENTRATED
@@ -183,7 +252,7 @@ class _Concentrated:
         for each in np.unique(scale):
             chosen = np.flatnonzero(scale == each)
             some = starts[chosen], target[chosen], place[chosen], room[chosen]
-            found, usable = self._search(entries, *some, work, deadline)
+            found, usable = self._search(*some, work, deadline)
             sets, work = sets + found.sets, found.work
             left |= usable & np.isin(self.part, self.part[starts[chosen[found.unfinished]]])
         return sets, np.flatnonzero(left)
@@ -212,7 +281,6 @@ class _Concentrated:
 
     def _search(
         self,
-        entries: Entries,
         starts: np.ndarray,
         target: np.ndarray,
         place: np.ndarray,
@@ -226,11 +294,11 @@ class _Concentrated:
         usable[self.pair[np.isin(self.pair // count, target) & (self.gain + most > 0)] % count] = True
         if (target < 0).any():
             usable |= self.any + most > 0
-        usable = reduced(entries.rows, usable)
+        usable = reduced(self.entries.rows, usable)
         kept = np.flatnonzero(usable[starts])
         rank = np.where(usable, np.arange(count), -1)
 
-        def grow(sets: np.ndarray, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def alive(sets: np.ndarray, number: np.ndarray) -> np.ndarray:
             number = kept[number]
             value, earlier = self._sensitivity(sets, target[number], place[number])
             left = room[number] - np.maximum(value, 0.0).sum(axis=1)
@@ -240,9 +308,10 @@ class _Concentrated:
             cell = self.cells[sets[near]].ravel()
             exact = self.judge.sensitivity_of(self.row, owner, cell, len(near), target[number[near]])
             out[near] = exact + left[near] > 0
-            return np.where(out, -1, DEAD), np.zeros(len(sets), dtype=bool)
+            return out
 
-        found = cancelling(entries, rank, starts[kept], grow, work, deadline)
+        search = Search(self.entries.rows, self.entries.keys, np.arange(count), rank, np.zeros(count), np.inf)
+        found = search.grow(starts[kept], work, ordered=False, alive=alive, deadline=deadline)
         return Found(found.sets, kept[found.unfinished], found.work), usable
 
     def _sensitivity(self, sets: np.ndarray, target: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
