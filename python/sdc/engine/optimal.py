@@ -53,7 +53,7 @@ PROMISING, SMALL_ROUNDS, SMALL_NODES = 80, 25, 100
 # Those with movements have at most so many columns for them, and so many nodes together.
 MOVEMENTS, MOVING_NODES = 6000, 3000
 # Integer programs stop at this gap until one of their optima is safe.
-FIRST_GAP = 0.01
+FIRST_GAP = 0.003
 # So many integer programs are tried before dives.
 FIRST_PROGRAMS = 3
 # The linear phase ends when this many rounds together raised the bound by less than this part.
