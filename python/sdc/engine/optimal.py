@@ -48,10 +48,11 @@ TIGHT = 0.3
 RELAX_UNTIL, ROUND_UNTIL, DIVE_UNTIL = 0.3, 0.4, 0.5
 # Work is counted in attackers' linear programs; one of the master's, and a node of an integer program, is this much.
 MASTER_WORK, NODE_WORK = 5, 5
-# So many cells of least reduced cost are tried first, in so many integer programs of at most so many nodes each.
+# So many cells of least reduced cost (half of them where work is limited) are tried first, in so many integer programs
+# of at most so many nodes each.
 PROMISING, SMALL_ROUNDS, SMALL_NODES = 80, 25, 100
-# Those with movements have at most so many columns for them, and so many nodes together.
-MOVEMENTS, MOVING_NODES = 6000, 3000
+# Those with movements have at most so many columns for them, and so many nodes together; fewer are of no use.
+MOVEMENTS, MOVING_NODES, LEAST_NODES = 6000, 3000, 50
 # Integer programs stop at this gap until one of their optima is safe.
 FIRST_GAP = 0.003
 # So many integer programs are tried before dives.
@@ -289,7 +290,8 @@ class Search:
             return
         master = self.master
         among = np.zeros(len(master.free), bool)
-        among[np.argsort(np.where(master.fixed, np.inf, master.reduced), kind="stable")[:PROMISING]] = True
+        most = PROMISING if self.work is None else PROMISING // 2
+        among[np.argsort(np.where(master.fixed, np.inf, master.reduced), kind="stable")[:most]] = True
         moving: list[Target] = []
         left = MOVING_NODES
         for _ in range(SMALL_ROUNDS):
@@ -300,6 +302,10 @@ class Search:
             if self.work is not None and NODE_WORK * master.least_nodes(rows) > self.work - self.worked:
                 return
             gap, nodes = (self.gap, left) if moving else (FIRST_GAP, SMALL_NODES)
+            if moving and self.work is not None:
+                nodes = min(nodes, int(DIVE_UNTIL * self.work - self.worked) // NODE_WORK)
+                if nodes < LEAST_NODES:
+                    return
             before = master.nodes
             pattern, lower = master.solve_integer(rows, gap, self.deadline, nodes, among, moving, self.cutoff)
             left -= master.nodes - before if moving else 0
@@ -307,8 +313,7 @@ class Search:
                 return
             known = len(master.pool), len(moving), self.best_cost
             master.add(self.accept(pattern))
-            # Where work is limited there is none for these.
-            room = 0 if self.work is not None else MOVEMENTS // (2 * int(among.sum() + self.block.primary.sum()))
+            room = MOVEMENTS // (2 * int(among.sum() + self.block.primary.sum()))
             for target in self.missed:
                 if target not in moving and sum(len(each.senses) for each in (*moving, target)) <= room:
                     moving.append(target)
