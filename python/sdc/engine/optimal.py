@@ -17,7 +17,7 @@ import numpy as np
 from sdc.engine.cutting import incumbent as primal
 from sdc.engine.cutting import inequalities
 from sdc.engine.cutting.attacker import Attacker, reached
-from sdc.engine.cutting.block import Block, blocks_of
+from sdc.engine.cutting.block import Block, Target, blocks_of
 from sdc.engine.cutting.dives import dive, follow
 from sdc.engine.cutting.master import Master
 from sdc.engine.cutting.proofs import Proofs
@@ -48,10 +48,13 @@ TIGHT = 0.3
 RELAX_UNTIL, ROUND_UNTIL, DIVE_UNTIL = 0.3, 0.4, 0.5
 # Work is counted in attackers' linear programs; one of the master's, and a node of an integer program, is this much.
 MASTER_WORK, NODE_WORK = 5, 5
-# So many cells of least reduced cost are tried first, in so many integer programs of at most so many nodes each.
-PROMISING, SMALL_ROUNDS, SMALL_NODES = 150, 25, 100
+# So many cells of least reduced cost (half of them where work is limited) are tried first, in so many integer programs
+# of at most so many nodes each.
+PROMISING, SMALL_ROUNDS, SMALL_NODES = 80, 25, 100
+# Those with movements have at most so many columns for them, and so many nodes together; fewer are of no use.
+MOVEMENTS, MOVING_NODES, LEAST_NODES = 6000, 3000, 50
 # Integer programs stop at this gap until one of their optima is safe.
-FIRST_GAP = 0.01
+FIRST_GAP = 0.003
 # So many integer programs are tried before dives.
 FIRST_PROGRAMS = 3
 # The linear phase ends when this many rounds together raised the bound by less than this part.
@@ -202,6 +205,8 @@ class Search:
         self.lower = 0.0
         self.targets = list(block.targets)
         self.rest = [0] * len(self.targets)
+        # Targets that the last pattern left open.
+        self.missed: list[Target] = []
         self.rounds = 0
 
     def take_over(self, proofs: Proofs) -> None:
@@ -278,25 +283,41 @@ class Search:
     def promising(self) -> None:
         """Better patterns from the cells that the linear relaxation finds cheapest, and the inequalities they violate.
 
-        A restricted master problem: so small that its optima are found in no time, one after the other.
+        A restricted master problem that is solved again and again. What its optimum does not protect joins it with its
+        movements, for over few cells inequalities come one by one and are many.
         """
         if self.proven or self.late(ROUND_UNTIL) or not np.isfinite(self.best_cost):
             return
-        among = np.zeros(len(self.master.free), bool)
-        among[np.argsort(np.where(self.master.fixed, np.inf, self.master.reduced), kind="stable")[:PROMISING]] = True
+        master = self.master
+        among = np.zeros(len(master.free), bool)
+        most = PROMISING if self.work is None else PROMISING // 2
+        among[np.argsort(np.where(master.fixed, np.inf, master.reduced), kind="stable")[:most]] = True
+        moving: list[Target] = []
+        left = MOVING_NODES
         for _ in range(SMALL_ROUNDS):
-            if self.late(DIVE_UNTIL):
+            if self.late(DIVE_UNTIL) or left <= 0:
                 return
-            among |= self.best[self.master.free]
-            rows = list(self.master.pool.values())
-            if self.work is not None and NODE_WORK * self.master.least_nodes(rows) > self.work - self.worked:
+            among |= self.best[master.free]
+            rows = list(master.pool.values())
+            if self.work is not None and NODE_WORK * master.least_nodes(rows) > self.work - self.worked:
                 return
-            pattern, lower = self.master.solve_integer(rows, FIRST_GAP, self.deadline, SMALL_NODES, among)
-            known = len(self.master.pool)
+            gap, nodes = (self.gap, left) if moving else (FIRST_GAP, SMALL_NODES)
+            if moving and self.work is not None:
+                nodes = min(nodes, int(DIVE_UNTIL * self.work - self.worked) // NODE_WORK)
+                if nodes < LEAST_NODES:
+                    return
+            before = master.nodes
+            pattern, lower = master.solve_integer(rows, gap, self.deadline, nodes, among, moving, self.cutoff)
+            left -= master.nodes - before if moving else 0
             if pattern is None or lower >= self.cutoff:
                 return
-            self.master.add(self.accept(pattern))
-            if len(self.master.pool) == known:
+            known = len(master.pool), len(moving), self.best_cost
+            master.add(self.accept(pattern))
+            room = MOVEMENTS // (2 * int(among.sum() + self.block.primary.sum()))
+            for target in self.missed:
+                if target not in moving and sum(len(each.senses) for each in (*moving, target)) <= room:
+                    moving.append(target)
+            if known == (len(master.pool), len(moving), self.best_cost):
                 return
 
     def integer(self, programs: int | None = None) -> None:
@@ -315,7 +336,9 @@ class Search:
             if nodes is not None and nodes < self.master.least_nodes(known_rows):
                 return
             self.rounds += 1
-            pattern, lower = self.master.solve_integer(known_rows, max(gap, self.gap), self.deadline, nodes)
+            pattern, lower = self.master.solve_integer(
+                known_rows, max(gap, self.gap), self.deadline, nodes, cutoff=self.cutoff
+            )
             if np.isfinite(lower) or pattern is None:
                 self.lower = max(self.lower, min(lower, self.cutoff))
             if pattern is None:
@@ -352,7 +375,8 @@ class Search:
             rows = [c for t, attacks in free for c in inequalities.conditional(self.block, t, attacks, pattern)]
             self.master.add((c for c in rows if c @ weights < -LEAST_VIOLATION), bound=0.0)
             failures = kept
-        self.watch(failures)
+        self.missed = [target for target, _ in failures]
+        self.watch(self.missed)
         self.offer(pattern)
         self.report(f"{len(failures)} open targets")
         found = [c for t, attacks in failures for c in inequalities.from_attacks(self.block, t, attacks, weights)]
@@ -361,9 +385,9 @@ class Search:
             found.append((~pattern).astype(float))
         return found
 
-    def watch(self, failures: list) -> None:
+    def watch(self, targets: list[Target]) -> None:
         """From now on ask also those insiders who could attack a pattern that withstands the outsider."""
-        new = sorted({t for t, _ in failures} - set(self.targets), key=lambda t: (-t.level, t.cell, t.kind, t.insider))
+        new = sorted(set(targets) - set(self.targets), key=lambda t: (-t.level, t.cell, t.kind, t.insider))
         self.targets += new
         self.rest += [0] * len(new)
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from engine.small_tables import PAPER, insiders_of, interval, is_safe, small_linear, small_two_way, system, two_way
 from sdc.engine import optimal
+from sdc.engine.cutting.block import blocks_of
+from sdc.engine.cutting.master import Master
 from sdc.engine.errors import EngineError
 from sdc.engine.insiders import Insider
 from sdc.engine.system import System
@@ -23,7 +25,9 @@ TABLES_AND_INSIDERS = st.one_of(small_two_way(), small_linear()).flatmap(
 )
 
 
-def cheapest(instance: System, insiders: Sequence[Insider] = (), *, pinning: bool = True) -> float | None:
+def cheapest(
+    instance: System, insiders: Sequence[Insider] = (), *, pinning: bool = True, secondaries: bool = True
+) -> float | None:
     """Cost of the best safe pattern by trying all of them, cheapest first; None if there is none."""
     free = np.flatnonzero(instance.candidate)
     everything = instance.primary | instance.candidate
@@ -34,7 +38,7 @@ def cheapest(instance: System, insiders: Sequence[Insider] = (), *, pinning: boo
     for chosen in sorted(patterns, key=lambda cells: instance.cost[list(cells)].sum()):
         suppressed = instance.primary.copy()
         suppressed[list(chosen)] = True
-        if is_safe(instance, suppressed, insiders, pinning=pinning):
+        if is_safe(instance, suppressed, insiders, pinning=pinning, secondaries=secondaries):
             return float(instance.cost[list(chosen)].sum())
     return None
 
@@ -104,6 +108,42 @@ def random_table(seed: int, size: int = 9) -> System:
 def optimum(seed: int) -> optimal.OptimalResult:
     """The optimum of a random table, found once for all tests."""
     return optimal.solve(random_table(seed))
+
+
+def by_movements(instance: System) -> tuple[np.ndarray | None, float]:
+    """The optimum of the integer program with the movements of all targets and no inequality; None if there is none."""
+    suppressed, cost = instance.primary.copy(), 0.0
+    for block in blocks_of(instance):
+        pattern, bound = Master(block).solve_integer([], 0.0, np.inf, targets=block.targets)
+        if pattern is None:
+            return None, np.inf
+        suppressed[block.cells[pattern]] = True
+        cost += bound
+    return suppressed, cost
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(small_two_way())
+def test_movements_need_no_inequality_in_two_way_tables(instance):
+    expected = cheapest(instance, secondaries=False)
+    suppressed, cost = by_movements(instance)
+    assert (suppressed is None) == (expected is None)
+    if expected is not None:
+        assert is_safe(instance, suppressed, secondaries=False)
+        assert cost == pytest.approx(expected, abs=1e-6)
+        assert instance.cost[suppressed & ~instance.primary].sum() == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(small_linear())
+def test_movements_are_possible_for_any_relations(instance):
+    suppressed, _ = by_movements(instance)
+    assert suppressed is None or is_safe(instance, suppressed, secondaries=False)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_movements_find_what_inequalities_find(seed):
+    assert by_movements(random_table(seed))[1] == pytest.approx(optimum(seed).cost)
 
 
 def test_does_not_depend_on_row_order():

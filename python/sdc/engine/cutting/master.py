@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import highspy
@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine.cutting import solver
-from sdc.engine.cutting.block import Block
+from sdc.engine.cutting.block import Block, Target
+from sdc.engine.cutting.flows import movements
 
 DROP_AT_LEAST = 40
 ZERO = 1e-9
@@ -211,38 +212,48 @@ class Master:
         return 1 + sum(len(row.columns) for row in rows) // ENTRIES_A_NODE
 
     def solve_integer(
-        self, rows: list[Row], gap: float, deadline: float, nodes: int | None = None, among: np.ndarray | None = None
+        self,
+        rows: list[Row],
+        gap: float,
+        deadline: float,
+        nodes: int | None = None,
+        among: np.ndarray | None = None,
+        targets: Sequence[Target] = (),
+        cutoff: float = np.inf,
     ) -> tuple[np.ndarray | None, float]:
         """Solve the integer program of the given rows over the cells that are not fixed, to a relative gap.
 
         At most so many `nodes` are visited; `among` [f] masks the cells that may be chosen (the bound then holds for
-        these only). Returns the best pattern [n] found (None: none, or none within the limits) and a lower bound
-        (infinite: infeasible). `nodes` counts the nodes visited so far, and roots by their size.
+        these only). The pattern lets `targets` move as `flows.movements` has it. Patterns of `cutoff` or more are not
+        looked for, and a bound of `cutoff` or more says that there is no other. Returns the best pattern [n] found
+        (None: none, or none within the limits) and a lower bound (infinite: infeasible). `nodes` counts the nodes
+        visited so far, and roots by their size.
         """
         open_ = np.flatnonzero(~self.fixed if among is None else among & ~self.fixed)
         matrix, bounds = self.matrix(rows)
+        matrix, cost, upper = matrix[:, open_], self.cost[open_], np.ones(len(open_))
+        whole, most = np.ones(len(open_), bool), np.full(len(bounds), solver.INFINITY)
+        if targets:
+            flow = movements(self.block, self.free[open_], targets)
+            matrix = sp.bmat([[matrix, sp.csr_matrix((len(bounds), len(flow.upper)))], [flow.choice, flow.moves]])
+            cost, whole = np.append(cost, np.zeros(len(flow.upper))), np.append(whole, flow.whole)
+            bounds, most = np.append(bounds, flow.least), np.append(most, flow.most)
+            upper = np.append(upper, flow.upper)
         seconds = min(1e9, max(0.05, deadline - time.monotonic()))
         highs = solver.new(mip_rel_gap=gap, time_limit=seconds, **solver.INTEGER)
+        if np.isfinite(cutoff):
+            highs.setOptionValue("objective_bound", cutoff)
         if nodes is not None:
             highs.setOptionValue("mip_max_nodes", max(1, nodes))
-        highs.passModel(
-            solver.model(
-                self.cost[open_],
-                np.zeros(len(open_)),
-                np.ones(len(open_)),
-                matrix[:, open_],
-                bounds,
-                np.full(len(bounds), solver.INFINITY),
-                binary=True,
-            )
-        )
+        highs.passModel(solver.model(cost, np.zeros(len(cost)), upper, matrix, bounds, most, whole=whole))
         highs.run()
         status, info = highs.getModelStatus(), highs.getInfo()
-        self.nodes += max(self.least_nodes(rows), int(info.mip_node_count))
-        if status == solver.INFEASIBLE:
+        root = self.least_nodes(rows) + (flow.moves.nnz // ENTRIES_A_NODE if targets else 0)
+        self.nodes += max(root, int(info.mip_node_count))
+        if status in (solver.INFEASIBLE, solver.BOUND_REACHED):
             return None, np.inf
         if info.primal_solution_status != int(highspy.SolutionStatus.kSolutionStatusFeasible):
             return None, float(info.mip_dual_bound)
         pattern = self.block.primary.copy()
-        pattern[self.free[open_]] = np.asarray(highs.getSolution().col_value) > 0.5
+        pattern[self.free[open_]] = np.asarray(highs.getSolution().col_value)[: len(open_)] > 0.5
         return pattern, float(info.mip_dual_bound)

@@ -42,9 +42,9 @@ def model(
     row_lower: np.ndarray,
     row_upper: np.ndarray,
     *,
-    binary: bool = False,
+    whole: np.ndarray | None = None,
 ) -> highspy.HighsLp:
-    """min cost @ x with row_lower <= matrix @ x <= row_upper, lower <= x <= upper (whole if `binary`)."""
+    """min cost @ x with row_lower <= matrix @ x <= row_upper, lower <= x <= upper (whole numbers where `whole`)."""
     columns = sp.csc_matrix(matrix)
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = columns.shape
@@ -56,6 +56,7 @@ def model(
         columns.indices,
         columns.data,
     )
-    if binary:
-        lp.integrality_ = [highspy.HighsVarType.kInteger] * columns.shape[1]
+    if whole is not None:
+        kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
+        lp.integrality_ = [kinds[each] for each in whole.astype(int)]
     return lp
