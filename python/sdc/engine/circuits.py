@@ -73,12 +73,6 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
     return as_points(view, vectors, np.flatnonzero(chosen))
 
 
-def points_of(view: View, basis: Basis) -> list[tuple[np.ndarray, np.ndarray]]:
-    """All vectors of the basis that hold exactly, as displacements of cells."""
-    vectors = basis.vectors[:, np.flatnonzero(basis.whole)].tocsc()
-    return as_points(view, vectors, np.arange(vectors.shape[1]))
-
-
 def scales(view: View, vectors: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
     """How often each vector, and its opposite, can be added before one of its columns meets the attacker's bounds."""
     size = np.abs(vectors.data)
@@ -92,8 +86,6 @@ def scales(view: View, vectors: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
 def as_points(view: View, vectors: sp.csc_matrix, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """The vectors with the numbers `chosen` as displacements of cells."""
     number, column, value = gather(vectors, chosen)
-    if len(number) == 0:
-        return []
     cells, of = view.members(column)
     displacement = (value[of] * view.ratio[cells]).astype(float)
     order = np.lexsort((cells, number[of]))

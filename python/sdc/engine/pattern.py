@@ -139,21 +139,14 @@ class Pattern:
         """Widen the proven intervals by checked displacements, each in both directions."""
         if not points:
             return
-        cells, _, both = self.reach(points)
-        for reach in both:
-            np.maximum.at(self.up, cells, reach)
-            np.maximum.at(self.down, cells, -reach)
-
-    def reach(self, points: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points end to end, as far as bounds allow: (cells, number of the point, displacement in both directions)."""
         cells, displacement, owner, starts = _stacked(points)
         size = np.abs(displacement)
-        both = []
         for direction in (displacement, -displacement):
             room = np.where(direction > 0, self.room_up[cells], self.room_down[cells])
             scale = np.clip(np.minimum.reduceat(room / size, starts), 0.0, 1e9)
-            both.append(direction * scale[owner])
-        return cells, owner, np.stack(both)
+            reach = direction * scale[owner]
+            np.maximum.at(self.up, cells, reach)
+            np.maximum.at(self.down, cells, -reach)
 
     def suppress(self, cells: np.ndarray) -> None:
         """Add cells to the pattern; everything proven stays proven."""

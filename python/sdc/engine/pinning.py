@@ -16,7 +16,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine import elimination, lp
-from sdc.engine.circuits import points_of
 from sdc.engine.insiders import Insider, Insiders, each_insider
 from sdc.engine.needs import TOLERANCE
 from sdc.engine.pattern import NOISE, Pattern
@@ -29,8 +28,8 @@ GAIN = 0.2
 # Pairs of a primary and an insider that may be given a program in a small neighbourhood. None is where bases leave more
 # primaries open than that.
 WORK = 3_000
-# Columns, over all programs, that pairs may be given in larger neighbourhoods.
-COLUMNS = 400_000
+# Columns, over all programs of all suppressed cells; and the most of one.
+COLUMNS, LARGEST = 400_000, 40_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def pinned(
     pairs = _Pairs(pattern, [one for _, one in who])
     if not who or pattern.space().basis is None:
         return [], {}
-    pairs.settle(pattern.points)
+    pairs.settle(_side_by_side(pattern.points, pattern.system.n))
     _settle_by_bases(pattern, pairs)
     found, undecided = [], dict.fromkeys(pairs.unshown().tolist(), 0)
     left = {cell: who[number][0] for cell, number in pairs.open()}
@@ -71,7 +70,7 @@ def pinned(
     for number in sorted({number for _, number in pairs.open()}):
         kind, insider = who[number]
         cells = [cell for cell, other in pairs.open() if other == number]
-        if columns <= 0:
+        if columns <= 0 or view.columns > LARGEST:
             undecided.update(dict.fromkeys(cells, kind))
             continue
         others = _Others(pattern, insider.known)
@@ -79,7 +78,7 @@ def pinned(
             if pairs.is_open(cell, number):
                 columns -= view.columns
                 far = others.move(cell)
-                pairs.settle(others.points())
+                pairs.settle(_side_by_side(others.points(), pattern.system.n))
                 if far is None:
                     undecided[cell] = kind
                 elif not far:
@@ -102,6 +101,8 @@ class _Pairs:
         self._owns = _incidence(system.n, [one.own for one in who])
         # A cell in no relation is open to whoever knows others.
         self.cells = np.flatnonzero(system.primary & (np.diff(pattern.by_cell.indptr) > 0))
+        self._place = np.full(system.n, -1)
+        self._place[self.cells] = np.arange(len(self.cells))
         self._owned = self._owns[self.cells]
         self._shown = np.zeros(len(self.cells), dtype=bool)
         self._left = sp.csr_matrix((len(self.cells), len(who)))
@@ -109,16 +110,22 @@ class _Pairs:
     def __len__(self) -> int:
         return self._left.nnz
 
-    def settle(self, points: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Drop the pairs to whom one of these displacements shows a second value."""
-        if not points:
+    def settle(self, displacements: sp.csc_matrix) -> None:
+        """Drop the pairs to whom one of these displacements, float64[n, count], shows a second value."""
+        if displacements.nnz == 0:
             return
-        cells, owner, reach = self._pattern.reach(points)
-        far = np.abs(reach).max(axis=0) >= self._enough[cells]
-        n, count = self._knows.shape[0], len(points)
-        moves = sp.csr_matrix((np.ones(len(cells)), (owner, cells)), shape=(count, n))
-        shows = sp.csr_matrix((np.ones(int(far.sum())), (cells[far], owner[far])), shape=(n, count))[self.cells]
-        touched = shows @ (moves @ self._knows).astype(bool).astype(float)
+        cells, size = displacements.indices, np.abs(displacements.data)
+        owner = np.repeat(np.arange(displacements.shape[1]), np.diff(displacements.indptr))
+        begin = displacements.indptr[:-1][np.diff(displacements.indptr) > 0]
+        reach = np.zeros(len(cells))
+        for direction in (displacements.data, -displacements.data):
+            room = np.where(direction > 0, self._pattern.room_up[cells], self._pattern.room_down[cells])
+            reach = np.maximum(reach, size * np.repeat(np.minimum.reduceat(room / size, begin), _lengths(begin, cells)))
+        far = (reach >= self._enough[cells]) & (self._place[cells] >= 0)
+        shape = (len(self.cells), displacements.shape[1])
+        shows = sp.csr_matrix((np.ones(int(far.sum())), (self._place[cells[far]], owner[far])), shape=shape)
+        moved = sp.csc_matrix((np.ones(len(cells)), cells, displacements.indptr), shape=displacements.shape)
+        touched = shows @ (moved.T @ self._knows).astype(bool).astype(float)
         times = np.diff(shows.indptr)
         row = np.repeat(np.arange(len(times)), np.diff(touched.indptr))
         every = touched.data == times[row]
@@ -150,13 +157,15 @@ class _Pairs:
 def _settle_by_bases(pattern: Pattern, pairs: _Pairs) -> None:
     """Settle pairs by the vectors of several bases of solutions: most are short and leave alone what most know."""
     view, basis = pattern.space().view, pattern.space().basis
+    inside = np.flatnonzero(view.column >= 0)
+    tied = sp.csr_matrix((view.ratio[inside], (inside, view.column[inside])), shape=(len(view.column), view.columns))
     for turn in range(TURNS):
         before = len(pairs)
         if turn > 0:
             basis = elimination.basis(view.by_relation, turn=turn)
         if basis is None or before == 0:
             return
-        pairs.settle(points_of(view, basis))
+        pairs.settle((tied @ basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)).tocsc())
         # The first is the one whose vectors are recorded already.
         if turn > 0 and len(pairs) > (1 - GAIN) * before:
             return
@@ -181,7 +190,7 @@ def _settle_nearby(pattern: Pattern, pairs: _Pairs, size: int, work: int, thread
         work -= len(some)
         before = len(shadow.points)
         repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
-        pairs.settle(shadow.points[before:])
+        pairs.settle(_side_by_side(shadow.points[before:], pattern.system.n))
     return work
 
 
@@ -227,6 +236,19 @@ class _Others:
         """The displacements found since this was asked last."""
         found, self._found = self._found, []
         return found
+
+
+def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc_matrix:
+    """Points (cells, displacement) as columns."""
+    lengths = [len(cells) for cells, _ in points]
+    cells = np.concatenate([np.zeros(0, dtype=np.int64), *(cells for cells, _ in points)])
+    moves = np.concatenate([np.zeros(0), *(moves for _, moves in points)])
+    return sp.csc_matrix((moves, cells, np.append(0, np.cumsum(lengths))), shape=(n, len(points)))
+
+
+def _lengths(begin: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """How many entries there are from each of these places to the next, and from the last to the end."""
+    return np.diff(np.append(begin, len(entries)))
 
 
 def _only(rows: np.ndarray) -> sp.dia_array:
