@@ -244,7 +244,7 @@ def audit(
     insiders = named_attackers(system, attackers)
     readers = named_readers(_judge(cells, system, rules), attackers)
     options = {"pinning": pinning, "time_limit": time_limit, "threads": threads, "progress": progress}
-    finding = examine(Pattern(system), insiders, readers, intervals=intervals, **options)
+    finding = examine(Pattern(system), insiders, readers, intervals=intervals, thorough=True, **options)
     names = np.array([None, OUTSIDER, *(each.name for each in (*insiders, *readers))], dtype=object)
     members = [finding.members.get(cell) for cell in finding.cells.tolist()]
     return pa.table(

@@ -52,6 +52,7 @@ def examine(
     *,
     intervals: bool = False,
     pinning: bool = True,
+    thorough: bool = False,
     time_limit: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -62,7 +63,8 @@ def examine(
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
     outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
-    and whole numbers within a fixed amount of work (`pinning`, unless it is switched off). Readers come last.
+    and whole numbers within a fixed amount of work (`pinning`, unless it is switched off), which is larger if `thorough`. Readers come
+    last.
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -100,7 +102,7 @@ def examine(
     pairs = _examine_insiders(pattern, attackers, cells, verdict, attacker)
     unsettled = np.zeros(len(cells), dtype=bool)
     if pinning:
-        more, unsettled = _examine_pinning(pattern, attackers, cells, verdict, attacker, threads)
+        more, unsettled = _examine_pinning(pattern, attackers, cells, verdict, attacker, thorough, threads)
         pairs += more
     members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
     return Finding(cells, value + low, value + high, verdict, attacker, pairs, members, unsettled)
@@ -140,10 +142,11 @@ def _examine_pinning(
     cells: np.ndarray,
     verdict: np.ndarray,
     attacker: np.ndarray,
+    thorough: bool,
     threads: int | None,
 ) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
     """Enter what insiders pin down; returns (cell, cells known) to repair, and a mask of cells that are unsettled."""
-    found, undecided = pinned(pattern, attackers, threads=threads)
+    found, undecided = pinned(pattern, attackers, thorough=thorough, threads=threads)
     unsettled = np.zeros(len(cells), dtype=bool)
     pairs = []
     for each in found:

@@ -28,6 +28,8 @@ GAIN = 0.2
 # Pairs of a primary and an insider that may be given a program in a small neighbourhood. None is where bases leave more
 # primaries open than that.
 WORK = 3_000
+# An audit may give at least one to every fourth primary.
+PART = 4
 # Columns, over all programs of all suppressed cells; and the most of one.
 COLUMNS, LARGEST = 400_000, 40_000
 
@@ -46,13 +48,17 @@ def pinned(
     attackers: tuple[Insiders, ...],
     *,
     work: int = WORK,
+    thorough: bool = False,
     columns: int = COLUMNS,
     threads: int | None = None,
 ) -> tuple[list[Pinned], dict[int, int]]:
     """Findings, ordered by cell, and the primaries for which the work did not suffice, each with a kind of attacker.
 
-    It is asked of primaries that are safe from the outsider; the answer for others means nothing.
+    It is asked of primaries that are safe from the outsider; the answer for others means nothing. A `thorough` search
+    may take longer in large systems.
     """
+    if thorough:
+        work = max(work, int(pattern.system.primary.sum()) // PART)
     who = [(number, one) for number, each in enumerate(attackers) for one in each_insider(each, pattern.suppressed)]
     pairs = _Pairs(pattern, [one for _, one in who])
     if not who or pattern.space().basis is None:
