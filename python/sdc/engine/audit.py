@@ -63,8 +63,8 @@ def examine(
     upper of a safe cell are the certified part of the attacker's interval (at least what the levels need), of any other
     cell what the interval cannot exceed; with `intervals` both are the exact interval. Insiders are examined after the
     outsider: what they compute from the relations and their own cells in every system, what they pin down with bounds
-    and whole numbers within a fixed amount of work (`pinning`, unless it is switched off), which is larger if `thorough`. Readers come
-    last.
+    and whole numbers within a fixed amount of work (`pinning`, unless it is switched off), which is larger if
+    `thorough`. Readers come last.
     """
     system = pattern.system
     deadline = None if time_limit is None else time.monotonic() + time_limit
