@@ -138,8 +138,8 @@ def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array
 def _with_attackers(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
     """The call against the attackers of the build.
 
-    What bounds give insiders is asked in small blocks only; a mart's are smaller than its product's, and an audit of
-    the part must not ask for more than the whole was given.
+    What bounds give insiders is not asked: the engine's work does not settle it for the most detailed products, and an
+    audit of a mart must not ask for more than its product was given.
     """
 
     def call(
