@@ -25,8 +25,8 @@
                   where all its records are
 
     Cost: records are grouped once, by contributor, which tells who has a single leaf cell: nearly all, and these are settled.
-    Only contributors with several are grouped by leaf cell too, and followed upwards (macros/cells/contributors.sql). All else is
-    added up to leaf cells, and these are rolled up one dimension after another.
+    Only contributors with several are grouped by leaf cell too, and followed upwards until they no longer span several of
+    the cells to come. Whatever is settled is added up to cells, and cells are rolled up one dimension after another.
 -#}
 {%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
     {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
@@ -42,6 +42,7 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
+    {%- set followed = sdc._followed(product) -%}
     {%- set lists = [] -%}
     {%- for measure in product.magnitudes -%}{%- do lists.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
@@ -108,9 +109,41 @@ spanning_0 as (
     where {% for name in dims %}{{ 'or ' if not loop.first }}{{ name }} <> {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
 ),
 
-{{ sdc._spanning_contributors(product) }},
+contributors_0 as (
+    select
+        contributor_number,
+        {{ dims | join(', ') }},
+        count(*) as records,
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from (
+        {{ sdc._coded(keys, '(select * from contributions semi join spanning_0 using (contributor))') | indent(8) }}
+    )
+    inner join spanning_0 using ({{ sdc._prefixed(product.by, '') }}contributor)
+    group by all
+),
 
--- the leaf cells
+{% for name in dims -%}
+{%- set step = loop.index -%}
+contributors_{{ step }} as (
+    select contributor_number, {{ (dims + followed) | join(', ') }}
+    from {{ sdc._below(step, dims) }}
+    union all
+    select
+        contributor_number,
+        {{ sdc._keys_with(dims, name, 'below') }}
+        {{- sdc._followed_totals(product) | indent(8) }}
+    from {{ sdc._below(step, dims) }} as below
+    inner join {{ name }}_ancestors as ancestors
+        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
+    group by all
+),
+
+{% if loop.revindex > 2 -%}
+{{ sdc._settled(step, dims[:step]) }}
+
+{% endif -%}
+{% endfor -%}
+-- the leaf cells: all values, and who has no other cell
 rolled_0 as (
     select
         {{ keys | join(', ') }},
@@ -126,9 +159,6 @@ rolled_0 as (
         select
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }}
-            {%- if not product.magnitudes %},
-            {{- sdc._of_one_contributor(product) | indent(12) }}
-            {%- endif %}
         from contributors_0
         inner join spanning_0 using (contributor_number)
     )
@@ -157,24 +187,13 @@ rolled_{{ step }} as (
         from rolled_{{ step - 1 }} as below
         inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
         {%- endif %}
-        {%- if product.magnitudes and (loop.last or loop.revindex > 2) %}
+        {%- if loop.last or loop.revindex > 2 %}
         union all by name
         select
             {{ keys | join(', ') }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
-        from {{ 'contributors' if loop.last else 'parted' }}_{{ step }}
+        from {{ 'contributors' if loop.last else 'settled' }}_{{ step }}
         inner join spanning_0 using (contributor_number)
-        {%- if not loop.last %}
-        where not spanning
-        {%- endif %}
-        {%- elif loop.last %}
-        union all by name
-        select
-            {{ keys | join(', ') }},
-            {{- sdc._counted_again(product) | indent(12) }}
-        from contributors_{{ step }}
-        inner join spanning_0 using (contributor_number)
-        where leaf_cells > 1
         {%- endif %}
     )
     group by {{ keys | join(', ') }}
@@ -221,6 +240,42 @@ from {{ contributions }} as contributions
 {%- for key in keys %}
 left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
 {%- endfor %}
+{%- endmacro -%}
+
+
+{#-
+    `spanning`: the contributors that have several rows, among cells that agree in the given columns, those already rolled up.
+    The others are `settled`: each total still to come has one row of them, so they can be counted with their cell.
+-#}
+{%- macro _settled(step, columns) -%}
+spanning_{{ step }} as (
+    select contributor_number, {{ columns | join(', ') }}
+    from contributors_{{ step }}
+    group by all
+    having count(*) > 1
+),
+
+settled_{{ step }} as (
+    select *
+    from contributors_{{ step }}
+    anti join spanning_{{ step }} using (contributor_number, {{ columns | join(', ') }})
+),
+{%- endmacro -%}
+
+
+{#- What a step goes on with: who still spans several of the cells to come. Settling before the last step costs more than
+    it saves. -#}
+{%- macro _below(step, dims) -%}
+    {%- set before = step - 1 -%}
+    {%- if 0 < before < dims | length - 1 -%}
+        (
+            select *
+            from contributors_{{ before }}
+            semi join spanning_{{ before }} using (contributor_number, {{ dims[:before] | join(', ') }})
+        )
+    {%- else -%}
+        contributors_{{ before }}
+    {%- endif -%}
 {%- endmacro -%}
 
 

@@ -69,6 +69,34 @@ count({{ measure.name }}_amount) as {{ measure.name }}_unweighted
 {%- endmacro -%}
 
 
+{#- Of such sums, the columns that must be known of one contributor in a larger cell: not what can be added up whoever it is
+    from. -#}
+{%- macro _followed(product) -%}
+    {%- set columns = ['requested'] * (product.requests is not none) + ['waived'] * (product.waivers is not none) -%}
+    {%- for measure in product.measures if measure.kind != 'records' -%}
+        {%- do columns.extend([measure.name] + [measure.name ~ '_amount'] * (measure.weight is not none)) -%}
+    {%- endfor -%}
+    {{- return(columns) -}}
+{%- endmacro -%}
+
+
+{#- These columns of one contributor's rows as one row. -#}
+{%- macro _followed_totals(product) -%}
+    {%- if product.requests %},
+bool_or(requested) as requested
+    {%- endif %}
+    {%- if product.waivers %},
+bool_and(waived) as waived
+    {%- endif %}
+    {%- for measure in product.measures if measure.kind != 'records' %},
+{{ 'max' if sdc._is_count(measure) else 'sum' }}({{ measure.name }}) as {{ measure.name }}
+    {%- if measure.weight %},
+sum({{ measure.name }}_amount) as {{ measure.name }}_amount
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro -%}
+
+
 {#- What a contributor's row adds to a cell, whoever it is from. -#}
 {%- macro _values(product) %}
 records
@@ -127,7 +155,7 @@ cast(sum(requests) as bigint) as requests,
 {{ 'cast(sum(' ~ name ~ ') as bigint)' if sdc._is_count(measure) else 'sum(' ~ name ~ ')' }} as {{ name }},
 cast(sum({{ name }}_contributors) as bigint) as {{ name }}_contributors,
     {%- if sdc._is_count(measure) %}
-any_value({{ name }}_sole_contributor) as {{ name }}_sole_contributor
+min({{ name }}_sole_contributor) as {{ name }}_sole_contributor
     {%- else %}
     {%- if measure.negatives %}
 sum({{ name }}_absolute) as {{ name }}_absolute,

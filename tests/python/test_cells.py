@@ -34,7 +34,7 @@ MEASURES = """{
     'spend': {'sum': 'spend', 'weight': 'weight', 'decimals': 1},
     'mean_turnover': {'mean': ['turnover', 'sites']}
 }"""
-# a product of plain counts follows nobody's sums, only how often each contributor was counted
+# without magnitudes there is nothing to add up for a contributor
 COUNTS = "{'records_': {'count': true}, 'sites': {'count': 'site'}}"
 
 
