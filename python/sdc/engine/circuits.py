@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from sdc.engine import elimination
 from sdc.engine.elimination import Basis
-from sdc.engine.pattern import Pattern
+from sdc.engine.pattern import Pattern, scales
 from sdc.engine.view import View, gather
 
 # Bases tried one after the other; each proves most of what the one before did not.
@@ -56,7 +56,7 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
         return []
     lengths = np.diff(vectors.indptr)
     owner = np.repeat(np.arange(columns), lengths)
-    forth, back = (scale[owner] * vectors.data for scale in scales(view, vectors))
+    forth, back = (scale[owner] * vectors.data for scale in scales_of(view, vectors))
     asked = np.zeros(view.columns, dtype=bool)
     asked[wanted] = True
     entry = np.flatnonzero(asked[vectors.indices])
@@ -73,14 +73,9 @@ def _furthest(view: View, basis: Basis, wanted: np.ndarray) -> list[tuple[np.nda
     return as_points(view, vectors, np.flatnonzero(chosen))
 
 
-def scales(view: View, vectors: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """How often each vector, and its opposite, can be added before one of its columns meets the attacker's bounds."""
-    size = np.abs(vectors.data)
-    both = []
-    for direction in (vectors.data, -vectors.data):
-        room = np.where(direction > 0, view.room_up[vectors.indices], view.room_down[vectors.indices])
-        both.append(np.clip(np.minimum.reduceat(room / size, vectors.indptr[:-1]), 0.0, 1e9))
-    return tuple(both)
+def scales_of(view: View, vectors: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """`scales` of the vectors of a basis of the view."""
+    return scales(vectors.indices, vectors.data, vectors.indptr[:-1], view.room_up, view.room_down)
 
 
 def as_points(view: View, vectors: sp.csc_matrix, chosen: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

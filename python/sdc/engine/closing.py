@@ -59,12 +59,11 @@ def close(
 
 def _given_away(pattern: Pattern, attackers: tuple[Insiders, ...]) -> list[tuple[int, np.ndarray]]:
     """Pairs of a primary that follows and the cells one must know for it (none for an outsider)."""
-    system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
+    system, space = pattern.system, pattern.space()
     nobody = np.zeros(0, dtype=np.int64)
-    exact = np.append(basis.determined, True)[view.column]
-    work = [(int(cell), nobody) for cell in np.flatnonzero(system.primary & exact)]
+    work = [(int(cell), nobody) for cell in np.flatnonzero(system.primary & space.determined)]
     for insiders in attackers:
-        cells, who = computed(insiders, view, basis, pattern.suppressed, system.primary)
+        cells, who = computed(insiders, space.view, space.basis, pattern.suppressed, system.primary)
         known = {insider: insiders.known(insider, pattern.suppressed) for insider in np.unique(who).tolist()}
         work += [(cell, known[insider]) for cell, insider in zip(cells.tolist(), who.tolist(), strict=True)]
     return work

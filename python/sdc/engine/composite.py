@@ -20,7 +20,7 @@ import scipy.sparse as sp
 
 from sdc.engine import elimination
 from sdc.engine.attackers.unions import Unions, unsafe_unions
-from sdc.engine.circuits import as_points, certify_by_basis, scales
+from sdc.engine.circuits import as_points, certify_by_basis, scales_of
 from sdc.engine.closing import MANY, close
 from sdc.engine.elimination import Basis
 from sdc.engine.errors import EngineError, named
@@ -238,10 +238,8 @@ def _moved(pattern: Pattern, unions: Unions, deadline: float | None) -> Unions:
         if basis is None:
             break
         vectors = _proofs(pattern, view, basis)
-        inside = np.flatnonzero(view.column >= 0)
-        tied = sp.csr_matrix((view.ratio[inside], (inside, view.column[inside])), shape=(system.n, view.columns))
-        moves = (unions.member @ tied @ vectors).tocoo()
-        charge = tied.T.astype(bool).astype(float) @ np.where(pattern.suppressed, 0.0, system.cost)
+        moves = (unions.member @ view.moves @ vectors).tocoo()
+        charge = view.moves.T.astype(bool).astype(float) @ np.where(pattern.suppressed, 0.0, system.cost)
         chosen = _chosen(moves, vectors, charge, most)
         points = as_points(view, vectors, chosen)
         for cells, _ in points:
@@ -261,7 +259,7 @@ def _proofs(pattern: Pattern, view: View, basis: Basis) -> sp.csc_matrix:
     np.maximum.at(needed, view.column[inside], pattern.needs.step[inside] / np.abs(view.ratio[inside]))
     if vectors.shape[1] == 0:
         return vectors
-    scale = np.repeat(np.maximum(*scales(view, vectors)), np.diff(vectors.indptr))
+    scale = np.repeat(np.maximum(*scales_of(view, vectors)), np.diff(vectors.indptr))
     enough = scale * np.abs(vectors.data) >= needed[vectors.indices] * (1 - ROUNDING)
     return vectors[:, np.logical_and.reduceat(enough, vectors.indptr[:-1])]
 

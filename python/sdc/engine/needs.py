@@ -51,6 +51,11 @@ class Needs:
             integer=system.integer,
         )
 
+    @property
+    def second(self) -> np.ndarray:
+        """Displacement in one direction from which a cell has a second value: no attacker knows the one."""
+        return np.where(self.integer, 1.0 - TOLERANCE, self.positive)
+
     def exact(self, up: np.ndarray, down: np.ndarray, cells: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Mask: an interval of these displacements discloses the cell exactly."""
         whole = np.floor(up + TOLERANCE) + np.floor(down + TOLERANCE) < 1

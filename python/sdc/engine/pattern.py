@@ -140,11 +140,8 @@ class Pattern:
         if not points:
             return
         cells, displacement, owner, starts = _stacked(points)
-        size = np.abs(displacement)
-        for direction in (displacement, -displacement):
-            room = np.where(direction > 0, self.room_up[cells], self.room_down[cells])
-            scale = np.clip(np.minimum.reduceat(room / size, starts), 0.0, 1e9)
-            reach = direction * scale[owner]
+        forth, back = scales(cells, displacement, starts, self.room_up, self.room_down)
+        for reach in (displacement * forth[owner], -displacement * back[owner]):
             np.maximum.at(self.up, cells, reach)
             np.maximum.at(self.down, cells, -reach)
 
@@ -175,8 +172,7 @@ class Pattern:
         """Publish secondaries that follow from the relations anyway."""
         space = self.space()
         if space.basis is not None:
-            exact = np.append(space.basis.determined, True)[space.view.column]
-            self.suppressed[exact & ~self.system.primary] = False
+            self.suppressed[space.determined & ~self.system.primary] = False
 
     def recredit(self) -> None:
         """Recompute the proven intervals from the recorded points."""
@@ -186,6 +182,22 @@ class Pattern:
         self.up[self._unrelated] = self.room_up[self._unrelated]
         self.down[self._unrelated] = self.room_down[self._unrelated]
         self._credit(self.points)
+
+
+def scales(
+    cells: np.ndarray, displacement: np.ndarray, starts: np.ndarray, room_up: np.ndarray, room_down: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How often each displacement, and its opposite, can be added before a cell meets the attacker's bounds.
+
+    Displacements stand end to end, each from its place in `starts` on; none is empty. What is said of cells goes for
+    columns of a view, with their rooms.
+    """
+    size = np.abs(displacement)
+    both = []
+    for direction in (displacement, -displacement):
+        room = np.where(direction > 0, room_up[cells], room_down[cells])
+        both.append(np.clip(np.minimum.reduceat(room / size, starts), 0.0, 1e9))
+    return tuple(both)
 
 
 def _stacked(points: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

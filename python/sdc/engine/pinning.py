@@ -17,8 +17,7 @@ import scipy.sparse as sp
 
 from sdc.engine import elimination, lp
 from sdc.engine.insiders import Insider, Insiders, each_insider
-from sdc.engine.needs import TOLERANCE
-from sdc.engine.pattern import NOISE, Pattern
+from sdc.engine.pattern import NOISE, Pattern, scales
 from sdc.engine.repair import SIZES, Repairer
 from sdc.engine.repair_many import repair_many
 
@@ -70,9 +69,8 @@ def pinned(
     if len(left) > work:
         return [], undecided | left
     view = pattern.space().view
-    for size in SIZES[:2]:
-        if size < view.columns and len(pairs):
-            work = _settle_nearby(pattern, pairs, size, work, threads)
+    if len(pairs) and SIZES[0] < view.columns:
+        _settle_nearby(pattern, pairs, work, threads)
     for number in sorted({number for _, number in pairs.open()}):
         kind, insider = who[number]
         cells = [cell for cell, other in pairs.open() if other == number]
@@ -83,8 +81,8 @@ def pinned(
         for cell in cells:
             if pairs.is_open(cell, number):
                 columns -= view.columns
-                far = others.move(cell)
-                pairs.settle(_side_by_side(others.points(), pattern.system.n))
+                far, shown = others.move(cell)
+                pairs.settle(_side_by_side(shown, pattern.system.n))
                 if far is None:
                     undecided[cell] = kind
                 elif not far:
@@ -99,9 +97,8 @@ class _Pairs:
     """
 
     def __init__(self, pattern: Pattern, who: Sequence[Insider]) -> None:
-        system, needs = pattern.system, pattern.needs
-        self._pattern = pattern
-        self._enough = np.where(needs.integer, 1.0 - TOLERANCE, needs.positive)
+        system = pattern.system
+        self._pattern, self._enough = pattern, pattern.needs.second
         self.known = [one.known for one in who]
         self._knows = _incidence(system.n, self.known)
         self._owns = _incidence(system.n, [one.own for one in who])
@@ -120,13 +117,10 @@ class _Pairs:
         """Drop the pairs to whom one of these displacements, float64[n, count], shows a second value."""
         if displacements.nnz == 0:
             return
-        cells, size = displacements.indices, np.abs(displacements.data)
+        cells, moves = displacements.indices, displacements.data
         owner = np.repeat(np.arange(displacements.shape[1]), np.diff(displacements.indptr))
-        begin = displacements.indptr[:-1][np.diff(displacements.indptr) > 0]
-        reach = np.zeros(len(cells))
-        for direction in (displacements.data, -displacements.data):
-            room = np.where(direction > 0, self._pattern.room_up[cells], self._pattern.room_down[cells])
-            reach = np.maximum(reach, size * np.repeat(np.minimum.reduceat(room / size, begin), _lengths(begin, cells)))
+        rooms = self._pattern.room_up, self._pattern.room_down
+        reach = np.abs(moves) * np.maximum(*scales(cells, moves, displacements.indptr[:-1], *rooms))[owner]
         far = (reach >= self._enough[cells]) & (self._place[cells] >= 0)
         shape = (len(self.cells), displacements.shape[1])
         shows = sp.csr_matrix((np.ones(int(far.sum())), (self._place[cells[far]], owner[far])), shape=shape)
@@ -163,41 +157,39 @@ class _Pairs:
 def _settle_by_bases(pattern: Pattern, pairs: _Pairs) -> None:
     """Settle pairs by the vectors of several bases of solutions: most are short and leave alone what most know."""
     view, basis = pattern.space().view, pattern.space().basis
-    inside = np.flatnonzero(view.column >= 0)
-    tied = sp.csr_matrix((view.ratio[inside], (inside, view.column[inside])), shape=(len(view.column), view.columns))
     for turn in range(TURNS):
         before = len(pairs)
         if turn > 0:
             basis = elimination.basis(view.by_relation, turn=turn)
         if basis is None or before == 0:
             return
-        pairs.settle((tied @ basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)).tocsc())
+        pairs.settle((view.moves @ basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)).tocsc())
         # The first is the one whose vectors are recorded already.
         if turn > 0 and len(pairs) > (1 - GAIN) * before:
             return
 
 
-def _settle_nearby(pattern: Pattern, pairs: _Pairs, size: int, work: int, threads: int | None) -> int:
-    """Settle pairs by programs in small neighbourhoods, one pair of each primary at a time; returns the work left."""
+def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | None) -> None:
+    """Settle pairs by programs in small neighbourhoods, one pair of each primary at a time."""
     # What moves suppressed cells only, just far enough to be a second value.
     shadow = Pattern(replace(pattern.system, frozen=~pattern.suppressed), pattern.suppressed)
     shadow.needs = replace(shadow.needs, step=np.where(shadow.needs.integer, 1.0, 2 * shadow.needs.positive))
     repairer = Repairer(shadow)
-    tried: set[tuple[int, int]] = set()
-    while work > 0:
-        first: dict[int, int] = {}
-        for pair in pairs.open():
-            if pair not in tried:
-                first.setdefault(*pair)
-        some = list(first.items())[:work]
-        if not some:
-            break
-        tried.update(some)
-        work -= len(some)
-        before = len(shadow.points)
-        repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
-        pairs.settle(_side_by_side(shadow.points[before:], pattern.system.n))
-    return work
+    for size in (size for size in SIZES[:2] if size < repairer.view.columns):
+        tried: set[tuple[int, int]] = set()
+        while work > 0:
+            first: dict[int, int] = {}
+            for pair in pairs.open():
+                if pair not in tried:
+                    first.setdefault(*pair)
+            some = list(first.items())[:work]
+            if not some:
+                break
+            tried.update(some)
+            work -= len(some)
+            before = len(shadow.points)
+            repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
+            pairs.settle(_side_by_side(shadow.points[before:], pattern.system.n))
 
 
 class _Others:
@@ -205,7 +197,7 @@ class _Others:
 
     def __init__(self, pattern: Pattern, known: np.ndarray) -> None:
         self._view, basis = pattern.space().view, pattern.space().basis
-        self._enough = np.where(pattern.needs.integer, 1.0 - TOLERANCE, pattern.needs.positive)
+        self._enough = pattern.needs.second
         held = self._view.column[known]
         up, down = self._view.room_up.copy(), self._view.room_down.copy()
         up[held[held >= 0]] = down[held[held >= 0]] = 0.0
@@ -217,31 +209,24 @@ class _Others:
         else:
             self._rows = sp.eye_array(self._view.columns, format="csr")
             self._program = lp.Program(self._view.by_relation, -down, up)
-        self._found: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def move(self, cell: int) -> bool | None:
-        """Can the cell have a second value? None if the solver did not say."""
+    def move(self, cell: int) -> tuple[bool | None, list[tuple[np.ndarray, np.ndarray]]]:
+        """Can the cell have a second value (None if the solver did not say), and displacements that show it."""
         ratio = float(self._view.ratio[cell])
         row = self._rows[[int(self._view.column[cell])]].toarray().ravel() * ratio
         for cost in (-row, row):
             solution = self._program.minimise(cost)
             if solution.status == lp.UNBOUNDED:
-                return True
+                return True, []
             if solution.status != lp.OPTIMAL:
-                return None
+                return None, []
             if -solution.objective >= self._enough[cell]:
                 displacement = self._rows @ solution.x
                 moved = np.flatnonzero(np.abs(displacement) > NOISE * np.abs(displacement).max())
                 cells, moves = self._view.expand(moved, displacement[moved])
                 order = np.argsort(cells)
-                self._found.append((cells[order], moves[order]))
-                return True
-        return False
-
-    def points(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The displacements found since this was asked last."""
-        found, self._found = self._found, []
-        return found
+                return True, [(cells[order], moves[order])]
+        return False, []
 
 
 def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc_matrix:
@@ -250,11 +235,6 @@ def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc
     cells = np.concatenate([np.zeros(0, dtype=np.int64), *(cells for cells, _ in points)])
     moves = np.concatenate([np.zeros(0), *(moves for _, moves in points)])
     return sp.csc_matrix((moves, cells, np.append(0, np.cumsum(lengths))), shape=(n, len(points)))
-
-
-def _lengths(begin: np.ndarray, entries: np.ndarray) -> np.ndarray:
-    """How many entries there are from each of these places to the next, and from the last to the end."""
-    return np.diff(np.append(begin, len(entries)))
 
 
 def _only(rows: np.ndarray) -> sp.dia_array:

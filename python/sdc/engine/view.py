@@ -60,6 +60,13 @@ class View:
         """Number of columns."""
         return len(self.room_up)
 
+    @cached_property
+    def moves(self) -> sp.csr_matrix:
+        """How far each cell moves when a column moves by 1, float64[n, columns]."""
+        inside = np.flatnonzero(self.column >= 0)
+        entries = (self.ratio[inside], (inside, self.column[inside]))
+        return sp.csr_matrix(entries, shape=(len(self.column), self.columns))
+
     @classmethod
     def of(cls, system: System, column: np.ndarray, ratio: np.ndarray) -> View:
         """Build from each cell's column and ratio; columns are 0, 1, ... without gaps."""
@@ -153,6 +160,11 @@ class Space:
         """The space of the mask `suppressed` [n]."""
         view = View.paired(system, suppressed)
         return cls(view, elimination.basis(view.by_relation))
+
+    @property
+    def determined(self) -> np.ndarray:
+        """Mask [n] of cells that follow from the relations, published ones among them. Needs a basis."""
+        return np.append(self.basis.determined, True)[self.view.column]
 
     def rigid(self, system: System) -> View:
         """The view with all cells in one column that move in proportion."""
