@@ -68,7 +68,8 @@ def minimise(
 class Program:
     """A feasible set {row_lower <= matrix @ x <= row_upper (0 where None), lower <= x <= upper} for several costs.
 
-    The next cost starts from the optimum of the one before, unless this thread has solved something else meanwhile.
+    The next cost, or the next bounds, start from the optimum before, unless this thread has solved something else
+    meanwhile.
     """
 
     def __init__(
@@ -93,6 +94,13 @@ class Program:
         model.a_matrix_.start_ = matrix.indptr.astype(np.int32, copy=False)
         model.a_matrix_.index_ = matrix.indices.astype(np.int32, copy=False)
         model.a_matrix_.value_ = matrix.data
+
+    def bound(self, lower: np.ndarray, upper: np.ndarray) -> None:
+        """Replace the bounds of the columns."""
+        self._model.col_lower_, self._model.col_upper_ = lower, upper
+        if getattr(_thread, "program", None) is self:
+            columns = self._model.num_col_
+            _solver().changeColsBounds(columns, np.arange(columns, dtype=np.int32), lower, upper)
 
     def minimise(self, cost: np.ndarray, *, iterations: int = 200_000, time_limit: float | None = None) -> Solution:
         """Minimise cost @ x; as the function `minimise`."""

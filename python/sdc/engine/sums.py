@@ -241,7 +241,7 @@ class Search:
         work: int,
         *,
         ordered: bool = True,
-        each: float = np.inf,
+        each: float | np.ndarray = np.inf,
         alive: Alive | None = None,
         deadline: float | None = None,
     ) -> Found:
@@ -249,7 +249,7 @@ class Search:
 
         With `ordered`, by items of higher rank than the start only. Asked of sets int64[sets, size], grown from
         starts `number`, `alive` tells which are worth it; no part of one that is may not be. `work` is how many sets
-        may be tried, and `each` how many may be grown from one start.
+        may be tried, and `each` how many may be grown from one start, or from each.
         """
         number = np.arange(len(starts))
         first = self._rank[starts] if ordered else np.full(len(starts), -1)
@@ -259,7 +259,7 @@ class Search:
         found: list[np.ndarray] = []
         # Where only vectors modulo the prime are left to cancel, there are no signs to grow by.
         given_up = [np.zeros(0, dtype=np.int64)]
-        grown = np.zeros(len(starts))
+        grown, each = np.zeros(len(starts)), np.broadcast_to(each, len(starts))
         work -= len(nodes)
         stack = [nodes if work < 0 else self._complete(nodes, first, alive, found)]
         while stack and work >= 0 and (deadline is None or time.monotonic() <= deadline):
@@ -269,7 +269,7 @@ class Search:
             if len(nodes) > BATCH:
                 stack += [nodes.of(slice(BATCH, None)), nodes.of(slice(BATCH))]
                 continue
-            nodes = nodes.of(grown[nodes.number] < each)
+            nodes = nodes.of((grown < each)[nodes.number])
             if len(nodes) == 0:
                 continue
             begin, end, stuck = self._fewest(nodes, first[nodes.number])

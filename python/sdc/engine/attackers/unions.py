@@ -10,7 +10,7 @@ cells only as long as they can still fail:
 - under a threshold, as long as a set has fewer contributors: a larger one never has fewer;
 - under the rules of concentration, as long as the sensitivity of the set for one target (`x1` of the rule), and that
   of all further cells where it is positive, add up to something: sensitivities are subadditive (Cox 1981), and
-  positive only where the target is.
+  positive only where the target is. Where that leaves many sets of a target, programs tell (`outweighed`).
 
 What WORK leaves out is not examined, and the audit says so of the cells that can be in such a sum. Differences and
 multiples of cells are not looked into: they are no sets of contributors.
@@ -29,17 +29,22 @@ from sdc.engine.attackers.reader import Leak
 from sdc.engine.elimination import PRIME
 from sdc.engine.errors import EngineError
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED
+from sdc.engine.outweighed import Balance
+from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, gather_lists
 from sdc.engine.sums import Entries, Found, Items, Search, reduced
 from sdc.engine.system import System
-from sdc.engine.view import Space
+from sdc.engine.view import Space, View
 
 NAME = "unions"
 # Sets of cells that may be tried under the threshold, about a minute; and how many of these one is under a rule of
 # concentration, which is a few seconds.
 WORK = 40_000_000
 CONCENTRATED = 80
+# Sets grown under such a rule from each start, before programs are asked; and of how many targets these are asked.
+EACH = 50
+TARGETS = 20_000
 # Sets grown from each start by the basis at hand, before better vectors are looked for.
 FIRST = 8
 # These are looked for anew when so large a part of the items is left.
@@ -100,7 +105,7 @@ def unsafe_unions(
     entries = Entries(space, suppressed)
     found, unexamined = [], np.zeros(system.n, dtype=bool)
     searches = [_Below(entries, judge, among)] if judge.rules.threshold > 1 else []
-    searches += [_Concentrated(entries, judge, rule) for rule in range(len(judge.rules.concentration))]
+    searches += [_Concentrated(space.view, entries, judge, row) for row in judge.rules.concentration]
     for each in searches:
         sets, left = each.search(work, deadline, every)
         found += [_matrix(entries.cells[some], system.n) for some in sets]
@@ -212,10 +217,10 @@ class _Concentrated:
     cell's for a target that is not. The sensitivity of a set for a target is at most the sum of those of its cells.
     """
 
-    def __init__(self, entries: Entries, judge: Judge, rule: int) -> None:
+    def __init__(self, view: View, entries: Entries, judge: Judge, row: tuple[float, float, float, int]) -> None:
         at, cells = judge.statistics, entries.cells
-        self.entries, self.judge, self.row, self.cells = entries, judge, judge.rules.concentration[rule], cells
-        target, others, whole, coalition = self.row
+        self.view, self.entries, self.judge, self.row, self.cells = view, entries, judge, row, cells
+        target, others, whole, coalition = row
         position, entry = gather_lists(at.start, cells)
         amount, unlisted, size = at.amount[entry], judge.unlisted[cells], at.size[cells]
         order = np.lexsort((-amount, position))
@@ -247,15 +252,23 @@ class _Concentrated:
     def search(self, work: int, deadline: float | None, every: bool) -> tuple[list[np.ndarray], np.ndarray]:
         """Sums that can fail the rule: (sets, cells of which not all were tried), as positions in `cells`."""
         starts, target, place, room = self._starts()
-        sets, left, work = [], np.zeros(len(self.cells), dtype=bool), work // CONCENTRATED
+        sets, unfinished, work = [], [np.zeros(0, dtype=np.int64)], work // CONCENTRATED
         scale = np.floor(np.log(np.maximum(room, 1e-300)) / np.log(MAGNITUDE))
         for each in np.unique(scale):
             chosen = np.flatnonzero(scale == each)
             some = starts[chosen], target[chosen], place[chosen], room[chosen]
-            found, usable = self._search(*some, work, deadline)
+            found = self._search(*some, work, deadline)
             sets, work = sets + found.sets, found.work
-            left |= usable & np.isin(self.part, self.part[starts[chosen[found.unfinished]]])
-        return sets, np.flatnonzero(left)
+            unfinished.append(chosen[found.unfinished])
+        left = np.concatenate(unfinished)
+        balance = Balance(self.view, self.entries, self.judge, self.row)
+        asked = np.unique(target[left])
+        asked = asked[asked >= 0][:TARGETS].tolist()
+        weighed = in_threads(lambda who: balance.weigh(who, deadline), asked, None)
+        sets += [some[None] for each in weighed for some in each.sets]
+        safe = [who for who, each in zip(asked, weighed, strict=True) if each.outweighed]
+        left = left[~np.isin(target[left], safe)]
+        return sets, np.flatnonzero(np.isin(self.part, self.part[starts[left]]))
 
     def _starts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(cells, targets, their places, rooms); a room is what a start and the cells it may add can gain at most."""
@@ -287,8 +300,8 @@ class _Concentrated:
         room: np.ndarray,
         work: int,
         deadline: float | None,
-    ) -> tuple[Found, np.ndarray]:
-        """The sets that grow from the starts, whose rooms are of one order of magnitude, and a mask of their cells."""
+    ) -> Found:
+        """The sets that grow from the starts, whose rooms are of one order of magnitude."""
         count, most = len(self.cells), room.max()
         usable = self.other + most > 0
         usable[self.pair[np.isin(self.pair // count, target) & (self.gain + most > 0)] % count] = True
@@ -311,8 +324,10 @@ class _Concentrated:
             return out
 
         search = Search(self.entries.rows, self.entries.keys, np.arange(count), rank, np.zeros(count), np.inf)
-        found = search.grow(starts[kept], work, ordered=False, alive=alive, deadline=deadline)
-        return Found(found.sets, kept[found.unfinished], found.work), usable
+        # Of whoever may be in a cell unlisted programs tell nothing.
+        each = np.where(target[kept] < 0, np.inf, EACH)
+        found = search.grow(starts[kept], work, ordered=False, each=each, alive=alive, deadline=deadline)
+        return Found(found.sets, kept[found.unfinished], found.work)
 
     def _sensitivity(self, sets: np.ndarray, target: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sensitivities of the cells of sets, float64[sets, size], for the set's target; and mask [sets]: has a set a

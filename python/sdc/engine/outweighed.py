@@ -1,0 +1,196 @@
+"""Proof that no sum with a target's cells fails a rule of concentration, and sums that do, by linear programs.
+
+For a target t and others U who know what they contribute, the sensitivity of a set of cells is the largest of the sums
+over its cells of `s = target * x_t + others * x_U + whole * X`. A displacement y that the relations allow adds up to 0
+over every sum that follows from them. So where `y >= s` in every suppressed cell, no such sum can have a positive
+sensitivity for t and U: it is at most the sum of y. One displacement mostly serves many U: those whom it does not serve
+have a part in a cell that it lets fall.
+
+Displacements are looked for in neighbourhoods that grow up to the whole component. Where there is none, the dual
+program asks for a set: the parts of cells that the relations add up to with the largest sum of s. Where these parts are
+all or nothing it is a sum that fails; otherwise nothing is known.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from sdc.engine import lp
+from sdc.engine.elimination import PRIME
+from sdc.engine.neighbourhood import grow
+from sdc.engine.rules import Judge, gather_lists
+from sdc.engine.sums import Entries
+from sdc.engine.view import View
+
+# Neighbourhoods of cells, in columns, before the whole component.
+SIZES = (400, 2000, 8000)
+# Coalitions tried for one target.
+COALITIONS = 200
+# A displacement exceeds the sensitivities by this part of the least that is positive, to spare for rounding.
+SPARE = 1e-6
+
+# A displacement: (cells, how far each moves).
+Moves = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Of a target: is no sum with its cells unsafe (`outweighed`), and `sets` that may be, positions in the entries."""
+
+    outweighed: bool
+    sets: list[np.ndarray]
+
+
+class Balance:
+    """Weighs the sums of one pattern by one rule of concentration, `row` (see `rules.Rules`)."""
+
+    def __init__(self, view: View, entries: Entries, judge: Judge, row: tuple[float, float, float, int]) -> None:
+        self._view, self._entries = view, entries
+        self._target, self._others, whole, self._coalition = row
+        at, cells = judge.statistics, entries.cells
+        # What a cell adds at most for those who are not listed in it. Other cells are in no sum.
+        nobody = (self._target + self._others * self._coalition) * judge.unlisted + whole * at.size
+        self._nobody = np.full(len(at.size), -np.inf)
+        self._nobody[cells] = nobody[cells]
+        # By contributor the cells that list him, and how much more he has there.
+        position, entry = gather_lists(at.start, cells)
+        order = np.argsort(at.who[entry], kind="stable")
+        self._who, self._cell = at.who[entry][order], cells[position][order]
+        self._more = at.amount[entry][order] - judge.unlisted[self._cell]
+        self._most = np.zeros(len(at.size))
+        np.maximum.at(self._most, self._cell, self._more)
+
+    def weigh(self, target: int, deadline: float | None = None) -> Weighed:
+        """Is every sum with cells of the target, a listed contributor, outweighed for all who may know a part of it?
+
+        Not where the deadline (time.monotonic) passes first.
+        """
+        found, sets, whole = [(np.zeros(0, dtype=np.int64), np.zeros(0))], [], True
+        todo, seen = [()], {()}
+        near: dict[int, _Near] = {}
+        while todo and len(seen) <= COALITIONS and (deadline is None or time.monotonic() <= deadline):
+            known = todo.pop()
+            sensitivity = self._sensitivities(target, known)
+            moves = next((moves for moves in found if _outweighs(moves, sensitivity)), None)
+            if moves is None:
+                moves = self._displacement(sensitivity, near)
+                if moves is None:
+                    sets += self._sums(sensitivity)
+                    whole = False
+                    continue
+                found.append(moves)
+            if len(known) < self._coalition:
+                for who in self._not_served(moves, sensitivity, (target, *known)).tolist():
+                    more = tuple(sorted((*known, who)))
+                    if more not in seen:
+                        seen.add(more)
+                        todo.append(more)
+        return Weighed(whole and not todo, sets)
+
+    def _sensitivities(self, target: int, known: tuple[int, ...]) -> np.ndarray:
+        """What each cell adds at most to the sensitivity of a set, for the target and those others: float64[n]."""
+        out = self._nobody.copy()
+        for who, times in ((target, self._target), *((who, self._others) for who in known)):
+            some = slice(*np.searchsorted(self._who, (who, who + 1)))
+            out[self._cell[some]] += times * self._more[some]
+        return out
+
+    def _not_served(self, moves: Moves, sensitivity: np.ndarray, known: tuple[int, ...]) -> np.ndarray:
+        """Who, in a coalition with those known, may be one whom the displacement does not outweigh."""
+        left = -sensitivity
+        left[moves[0]] += moves[1]
+        # `known` are the target and some others: so many may join besides.
+        besides = self._coalition - len(known)
+        more = self._others * (self._more + besides * self._most[self._cell])
+        near = (self._more > 0) & (more > np.maximum(left[self._cell], 0.0))
+        return np.setdiff1d(self._who[near], known)
+
+    def _displacement(self, sensitivity: np.ndarray, near: dict[int, _Near]) -> Moves | None:
+        """A displacement that outweighs the sensitivities; None where none was found. Keeps the neighbourhoods."""
+        gaining = np.flatnonzero(sensitivity > 0)
+        for size in (*(size for size in SIZES if size < self._view.columns), self._view.columns):
+            if size not in near:
+                near[size] = _Near(self._view, gaining, size)
+            moves = near[size].move(sensitivity)
+            if moves is not None and _outweighs(moves, sensitivity):
+                return moves
+        return None
+
+    def _sums(self, sensitivity: np.ndarray) -> list[np.ndarray]:
+        """The set with the largest sum of sensitivities that follows, as positions in the entries; none where the
+        program takes parts of cells.
+        """
+        entries = self._entries
+        gain = sensitivity[entries.cells]
+        chosen = np.flatnonzero(np.isin(entries.part, entries.part[gain > 0]))
+        rows, gain = entries.rows_of(chosen), gain[chosen]
+        # Of sets with the same sum the smallest.
+        cost = SPARE * gain[gain > 0].min(initial=np.inf) - gain
+        matrix = rows[:, np.unique(rows.indices)].T.tocsr()
+        solution = lp.minimise(cost, matrix, np.zeros(len(chosen)), np.ones(len(chosen)))
+        if solution.status != lp.OPTIMAL:
+            return []
+        some = chosen[solution.x > 0.5]
+        return [some] if len(some) and not (entries.keys[some].sum(axis=0) % PRIME).any() else []
+
+
+class _Near:
+    """Displacements of a neighbourhood of cells, as a program in which the bounds change. Short ones are preferred."""
+
+    def __init__(self, view: View, seeds: np.ndarray, size: int) -> None:
+        columns = [grow(view, int(seed), size) for seed in np.unique(view.column[seeds])]
+        self._columns = np.unique(np.concatenate(columns))
+        self._cells, self._owner = view.members(self._columns)
+        self._ratio = view.ratio[self._cells]
+        matrix = view.local(self._columns)[1]
+        # Up and down apart: a movement costs how far it goes.
+        self._matrix = sp.hstack((matrix, -matrix), format="csr")
+        self._cost = np.ones(2 * len(self._columns))
+        self._program = lp.Program(self._matrix, 0 * self._cost, 0 * self._cost)
+
+    def move(self, least: np.ndarray) -> Moves | None:
+        """A displacement that moves cells by no less than `least` float64[n], and a little more where that is up; None
+        where the program has none.
+        """
+        wanted = least[self._cells]
+        wanted = wanted + np.where(wanted > 0, SPARE * _least_gain(least), 0.0)
+        lower, upper = np.full((2, len(self._columns)), [[-np.inf], [np.inf]])
+        up = self._ratio > 0
+        np.maximum.at(lower, self._owner[up], wanted[up] / self._ratio[up])
+        np.minimum.at(upper, self._owner[~up], wanted[~up] / self._ratio[~up])
+        if (lower > upper).any():
+            return None
+        self._program.bound(
+            np.concatenate((np.maximum(lower, 0.0), np.maximum(-upper, 0.0))),
+            np.concatenate((np.maximum(upper, 0.0), np.maximum(-lower, 0.0))),
+        )
+        solution = self._program.minimise(self._cost)
+        if solution.status != lp.OPTIMAL:
+            return None
+        if np.abs(self._matrix @ solution.x).sum() > SPARE / 4 * _least_gain(least):
+            return None
+        rise, fall = np.split(solution.x, 2)
+        moves = (rise - fall)[self._owner] * self._ratio
+        some = np.flatnonzero(moves)
+        return self._cells[some], moves[some]
+
+
+def _least_gain(sensitivity: np.ndarray) -> float:
+    return float(sensitivity[sensitivity > 0].min(initial=1.0))
+
+
+def _outweighs(moves: Moves, sensitivity: np.ndarray) -> bool:
+    """Does a displacement exceed the sensitivities, clearly where they are positive?"""
+    cells, size = moves
+    gaining = np.flatnonzero(sensitivity > 0)
+    if len(gaining) == 0 and len(cells) == 0:
+        return True
+    if len(np.setdiff1d(gaining, cells)):
+        return False
+    spare, over = SPARE * _least_gain(sensitivity), size - sensitivity[cells]
+    short = np.maximum(-over, 0.0).sum()
+    return bool((over[sensitivity[cells] > 0] >= spare / 2).all() and short <= spare / 4)
