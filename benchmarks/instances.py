@@ -103,7 +103,8 @@ def two_way_magnitudes(rows: int, columns: int, seed: int) -> cubes.Cube:
     return cubes.magnitude_cube([cubes.flat(rows), cubes.flat(columns)], *microdata, percent=15.0)
 
 
-def _medium() -> list[cubes.Dimension]:
+def medium() -> list[cubes.Dimension]:
+    """The dimensions of the instances of 35,316 cells."""
     return [nested(96, 12), nested(44, 9), cubes.flat(5)]  # 109 x 54 x 6 = 35,316 cells
 
 
@@ -138,7 +139,7 @@ INSTANCES = {
         Instance(
             "counts_3d_35k",
             "3-D hierarchical counts, 35,316 cells, T=5",
-            lambda: hierarchical(_medium(), 12.0, 5, 5),
+            lambda: hierarchical(medium(), 12.0, 5, 5),
         ),
         Instance(
             "counts_3d_537k",
@@ -167,7 +168,7 @@ INSTANCES = {
         Instance(
             "magnitudes_3d_35k",
             "3-D hierarchical magnitudes, 35,316 cells, p%",
-            lambda: hierarchical_magnitudes(_medium(), 90_000, 10, percent=10.0),
+            lambda: hierarchical_magnitudes(medium(), 90_000, 10, percent=10.0),
             quick=False,
         ),
         Instance(
