@@ -22,14 +22,17 @@ import scipy.sparse as sp
 from sdc.engine import lp
 from sdc.engine.elimination import PRIME
 from sdc.engine.neighbourhood import grow
+from sdc.engine.parallel import in_threads
 from sdc.engine.rules import Judge, gather_lists
 from sdc.engine.sums import Entries
 from sdc.engine.view import View
 
 # Neighbourhoods of cells, in columns, before the whole component.
 SIZES = (400, 2000, 8000)
-# Coalitions tried for one target.
-COALITIONS = 200
+# Coalitions tried for one target, and for all; a program each, at most. So many targets are weighed between counts.
+COALITIONS = 5_000
+ALL = 20_000
+TOGETHER = 64
 # A displacement exceeds the sensitivities by this part of the least that is positive, to spare for rounding.
 SPARE = 1e-6
 
@@ -39,10 +42,13 @@ Moves = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Weighed:
-    """Of a target: is no sum with its cells unsafe (`outweighed`), and `sets` that may be, positions in the entries."""
+    """Of a target: is no sum with its cells unsafe (`outweighed`), and `sets` that may be, positions in the entries;
+    `tried` counts the coalitions.
+    """
 
     outweighed: bool
     sets: list[np.ndarray]
+    tried: int
 
 
 class Balance:
@@ -50,10 +56,10 @@ class Balance:
 
     def __init__(self, view: View, entries: Entries, judge: Judge, row: tuple[float, float, float, int]) -> None:
         self._view, self._entries = view, entries
-        self._target, self._others, whole, self._coalition = row
+        self._target, self._others, self._whole, self._coalition = row
         at, cells = judge.statistics, entries.cells
         # What a cell adds at most for those who are not listed in it. Other cells are in no sum.
-        nobody = (self._target + self._others * self._coalition) * judge.unlisted + whole * at.size
+        nobody = (self._target + self._others * self._coalition) * judge.unlisted + self._whole * at.size
         self._nobody = np.full(len(at.size), -np.inf)
         self._nobody[cells] = nobody[cells]
         # By contributor the cells that list him, and how much more he has there.
@@ -61,20 +67,31 @@ class Balance:
         order = np.argsort(at.who[entry], kind="stable")
         self._who, self._cell = at.who[entry][order], cells[position][order]
         self._more = at.amount[entry][order] - judge.unlisted[self._cell]
-        self._most = np.zeros(len(at.size))
-        np.maximum.at(self._most, self._cell, self._more)
+        self._besides = [_of_others(self._cell, self._more, count) for count in range(self._coalition)]
 
-    def weigh(self, target: int, deadline: float | None = None) -> Weighed:
-        """Is every sum with cells of the target, a listed contributor, outweighed for all who may know a part of it?
+    def weigh_all(self, targets: list[int], deadline: float | None = None) -> list[Weighed]:
+        """Each target weighed, in order, as far as the work goes: the result can be shorter.
 
-        Not where the deadline (time.monotonic) passes first.
+        A target is a listed contributor. None is outweighed when the deadline (time.monotonic) passes first.
         """
+        alone = self._alone(deadline) if targets else None
+        out, work = [], ALL
+        for begin in range(0, len(targets), TOGETHER):
+            if work <= 0:
+                break
+            some = targets[begin : begin + TOGETHER]
+            out += in_threads(lambda target: self._weigh(target, alone, deadline), some, None)
+            work = ALL - sum(each.tried for each in out)
+        return out
+
+    def _weigh(self, target: int, alone: sp.csr_matrix | None, deadline: float | None) -> Weighed:
+        """Is every sum with cells of the target outweighed for all who may know a part of it?"""
         found, sets, whole = [(np.zeros(0, dtype=np.int64), np.zeros(0))], [], True
         todo, seen = [()], {()}
         near: dict[int, _Near] = {}
-        while todo and len(seen) <= COALITIONS and (deadline is None or time.monotonic() <= deadline):
+        while todo and len(seen) <= COALITIONS and not _late(deadline):
             known = todo.pop()
-            sensitivity = self._sensitivities(target, known)
+            sensitivity = self._sensitivities((target,), known)
             moves = next((moves for moves in found if _outweighs(moves, sensitivity)), None)
             if moves is None:
                 moves = self._displacement(sensitivity, near)
@@ -84,18 +101,23 @@ class Balance:
                     continue
                 found.append(moves)
             if len(known) < self._coalition:
-                for who in self._not_served(moves, sensitivity, (target, *known)).tolist():
-                    more = tuple(sorted((*known, who)))
-                    if more not in seen:
-                        seen.add(more)
-                        todo.append(more)
-        return Weighed(whole and not todo, sets)
+                others = self._not_served(moves, sensitivity, (target, *known))
+                if alone is not None:
+                    others = self._not_apart(moves, target, others, alone)
+                more = [tuple(sorted((*known, who))) for who in others.tolist()]
+                todo += [one for one in more if one not in seen]
+                seen.update(more)
+        return Weighed(whole and not todo, sets, len(seen))
 
-    def _sensitivities(self, target: int, known: tuple[int, ...]) -> np.ndarray:
+    def _of(self, who: int) -> slice:
+        """The entries of a contributor."""
+        return slice(*np.searchsorted(self._who, (who, who + 1)))
+
+    def _sensitivities(self, target: tuple[int, ...], others: tuple[int, ...]) -> np.ndarray:
         """What each cell adds at most to the sensitivity of a set, for the target and those others: float64[n]."""
         out = self._nobody.copy()
-        for who, times in ((target, self._target), *((who, self._others) for who in known)):
-            some = slice(*np.searchsorted(self._who, (who, who + 1)))
+        for who, times in (*((who, self._target) for who in target), *((who, self._others) for who in others)):
+            some = self._of(who)
             out[self._cell[some]] += times * self._more[some]
         return out
 
@@ -103,11 +125,37 @@ class Balance:
         """Who, in a coalition with those known, may be one whom the displacement does not outweigh."""
         left = -sensitivity
         left[moves[0]] += moves[1]
-        # `known` are the target and some others: so many may join besides.
-        besides = self._coalition - len(known)
-        more = self._others * (self._more + besides * self._most[self._cell])
+        # `known` are the target and some others: so many may join besides one more.
+        more = self._others * (self._more + self._besides[self._coalition - len(known)])
         near = (self._more > 0) & (more > np.maximum(left[self._cell], 0.0))
         return np.setdiff1d(self._who[near], known)
+
+    def _alone(self, deadline: float | None) -> sp.csr_matrix | None:
+        """Where a single other adds to sensitivities, the cells that one has a part in and those of a displacement that
+        outweighs that one alone: ones [contributors, n], no entries where there is no such displacement. Else None.
+        """
+        if self._coalition != 1 or self._others + self._whole <= 0:
+            return None
+        people = np.unique(self._who)
+
+        def touched(who: int) -> np.ndarray:
+            sensitivity = self._sensitivities((), (who,))
+            own = self._cell[self._of(who)]
+            if _late(deadline) or not (sensitivity > 0).any():
+                return np.zeros(0, dtype=np.int64) if _late(deadline) else own
+            moves = self._displacement(sensitivity, {})
+            return np.zeros(0, dtype=np.int64) if moves is None else np.union1d(own, moves[0])
+
+        cells = in_threads(touched, people.tolist(), None)
+        number = np.repeat(people, [len(some) for some in cells])
+        shape = int(people.max(initial=-1)) + 1, len(self._nobody)
+        return sp.csr_matrix((np.ones(len(number)), (number, np.concatenate(cells))), shape=shape)
+
+    def _not_apart(self, moves: Moves, target: int, others: np.ndarray, alone: sp.csr_matrix) -> np.ndarray:
+        """The others for whom the displacement and one that outweighs them alone do not outweigh both in one."""
+        mine = np.zeros(len(self._nobody))
+        mine[moves[0]] = mine[self._cell[self._of(target)]] = 1.0
+        return others[(np.diff(alone.indptr)[others] == 0) | (alone[others] @ mine > 0)]
 
     def _displacement(self, sensitivity: np.ndarray, near: dict[int, _Near]) -> Moves | None:
         """A displacement that outweighs the sensitivities; None where none was found. Keeps the neighbourhoods."""
@@ -177,6 +225,25 @@ class _Near:
         moves = (rise - fall)[self._owner] * self._ratio
         some = np.flatnonzero(moves)
         return self._cells[some], moves[some]
+
+
+def _late(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def _of_others(cell: np.ndarray, amount: np.ndarray, count: int) -> np.ndarray:
+    """Beside each amount in a cell, the `count` largest others there together."""
+    order = np.lexsort((-amount, cell))
+    first = np.searchsorted(cell[order], cell[order])
+    last = np.searchsorted(cell[order], cell[order], side="right")
+    before = np.append(0.0, np.cumsum(amount[order]))
+    rank = np.arange(len(order)) - first
+    # Who is among them makes room for one more.
+    among = rank < count
+    end = np.minimum(first + count + among, last)
+    out = np.empty(len(order))
+    out[order] = before[end] - before[first] - np.where(among, amount[order], 0.0)
+    return out
 
 
 def _least_gain(sensitivity: np.ndarray) -> float:

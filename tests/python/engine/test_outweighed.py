@@ -128,7 +128,7 @@ def weighed(rules: dict, *cells: tuple[float, int, dict[int, float]], **options:
     space = Space.of(system, system.suppressed)
     entries = Entries(space, system.suppressed)
     judge = Judge(in_force, Statistics.from_arrow(table, system, in_force))
-    found = Balance(space.view, entries, judge, in_force.concentration[0]).weigh(0, **options)
+    (found,) = Balance(space.view, entries, judge, in_force.concentration[0]).weigh_all([0], **options)
     return found.outweighed, sorted(entries.cells[one].tolist() for one in found.sets)
 
 

@@ -30,7 +30,6 @@ from sdc.engine.elimination import PRIME
 from sdc.engine.errors import EngineError
 from sdc.engine.needs import V_EXACT, V_NOT_EXAMINED
 from sdc.engine.outweighed import Balance
-from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
 from sdc.engine.rules import Judge, gather_lists
 from sdc.engine.sums import Entries, Found, Items, Search, reduced
@@ -42,9 +41,8 @@ NAME = "unions"
 # concentration, which is a few seconds.
 WORK = 40_000_000
 CONCENTRATED = 80
-# Sets grown under such a rule from each start, before programs are asked; and of how many targets these are asked.
+# Sets grown under such a rule from each start, before programs are asked.
 EACH = 50
-TARGETS = 20_000
 # Sets grown from each start by the basis at hand, before better vectors are looked for.
 FIRST = 8
 # These are looked for anew when so large a part of the items is left.
@@ -241,6 +239,9 @@ class _Concentrated:
         order = np.argsort(pair, kind="stable")
         self.pair, self.gain = pair[order], gain[kept][order]
         self.other = target * unlisted + others * largest(coalition) + whole * size
+        # Where target and others count alike, one of them who is listed can stand for the target.
+        nobody = (target + others * coalition) * unlisted + whole * size
+        self.hidden = nobody if target == others else self.other
         self.any = self.other.copy()
         np.maximum.at(self.any, self.pair % len(cells), self.gain)
         # A set grows from the cell of its largest gain: `place` ranks a target's cells.
@@ -262,18 +263,17 @@ class _Concentrated:
             unfinished.append(chosen[found.unfinished])
         left = np.concatenate(unfinished)
         balance = Balance(self.view, self.entries, self.judge, self.row)
-        asked = np.unique(target[left])
-        asked = asked[asked >= 0][:TARGETS].tolist()
-        weighed = in_threads(lambda who: balance.weigh(who, deadline), asked, None)
+        asked = np.unique(target[left][target[left] >= 0]).tolist()
+        weighed = balance.weigh_all(asked, deadline)
         sets += [some[None] for each in weighed for some in each.sets]
-        safe = [who for who, each in zip(asked, weighed, strict=True) if each.outweighed]
+        safe = [who for who, each in zip(asked, weighed, strict=False) if each.outweighed]
         left = left[~np.isin(target[left], safe)]
         return sets, np.flatnonzero(np.isin(self.part, self.part[starts[left]]))
 
     def _starts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(cells, targets, their places, rooms); a room is what a start and the cells it may add can gain at most."""
         parts = int(self.part.max(initial=-1)) + 1
-        hidden = np.flatnonzero(self.other > 0)
+        hidden = np.flatnonzero(self.hidden > 0)
         all_others = np.bincount(self.part, weights=np.maximum(self.other, 0.0), minlength=parts)
         all_any = np.bincount(self.part, weights=np.maximum(self.any, 0.0), minlength=parts)
         gaining = np.flatnonzero(self.gain > 0)
