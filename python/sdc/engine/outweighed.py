@@ -4,7 +4,8 @@ For a target t and others U who know what they contribute, the sensitivity of a 
 over its cells of `s = target * x_t + others * x_U + whole * X`. A displacement y that the relations allow adds up to 0
 over every sum that follows from them. So where `y >= s` in every suppressed cell, no such sum can have a positive
 sensitivity for t and U: it is at most the sum of y. One displacement mostly serves many U: those whom it does not serve
-have a part in a cell that it lets fall.
+have a part in a cell that it lets fall. Where others gain by their own cells (dominance), a displacement of the target
+and one of the other add up to one for both, unless they meet.
 
 Displacements are looked for in neighbourhoods that grow up to the whole component. Where there is none, the dual
 program asks for a set: the parts of cells that the relations add up to with the largest sum of s. Where these parts are
@@ -30,14 +31,15 @@ from sdc.engine.view import View
 # Neighbourhoods of cells, in columns, before the whole component.
 SIZES = (400, 2000, 8000)
 # Coalitions tried for one target, and for all; a program each, at most. So many targets are weighed between counts.
-COALITIONS = 5_000
+COALITIONS = 1_000
 ALL = 20_000
-TOGETHER = 64
+TOGETHER = 8
 # A displacement exceeds the sensitivities by this part of the least that is positive, to spare for rounding.
 SPARE = 1e-6
 
 # A displacement: (cells, how far each moves).
 Moves = tuple[np.ndarray, np.ndarray]
+STILL: Moves = np.zeros(0, dtype=np.int64), np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Balance:
 
     def _weigh(self, target: int, alone: sp.csr_matrix | None, deadline: float | None) -> Weighed:
         """Is every sum with cells of the target outweighed for all who may know a part of it?"""
-        found, sets, whole = [(np.zeros(0, dtype=np.int64), np.zeros(0))], [], True
+        found, sets, whole = [STILL], [], True
         todo, seen = [()], {()}
         near: dict[int, _Near] = {}
         while todo and len(seen) <= COALITIONS and not _late(deadline):
@@ -140,11 +142,10 @@ class Balance:
 
         def touched(who: int) -> np.ndarray:
             sensitivity = self._sensitivities((), (who,))
-            own = self._cell[self._of(who)]
-            if _late(deadline) or not (sensitivity > 0).any():
-                return np.zeros(0, dtype=np.int64) if _late(deadline) else own
-            moves = self._displacement(sensitivity, {})
-            return np.zeros(0, dtype=np.int64) if moves is None else np.union1d(own, moves[0])
+            moves = STILL if _outweighs(STILL, sensitivity) else None
+            if moves is None and not _late(deadline):
+                moves = self._displacement(sensitivity, {})
+            return STILL[0] if moves is None else np.union1d(self._cell[self._of(who)], moves[0])
 
         cells = in_threads(touched, people.tolist(), None)
         number = np.repeat(people, [len(some) for some in cells])
