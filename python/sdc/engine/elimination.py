@@ -65,15 +65,16 @@ class Basis:
         return out
 
 
-def basis(matrix: sp.csr_matrix, work: int = WORK, turn: int = 0) -> Basis | None:
+def basis(matrix: sp.csr_matrix, work: int = WORK, turn: int = 0, size: np.ndarray | None = None) -> Basis | None:
     """A basis of the solutions of `matrix @ d = 0`; None if elimination would write more than `work` entries.
 
-    In another `turn` pivots of one cost are taken in another order, which gives other vectors.
+    In another `turn` pivots of one cost are taken in another order, which gives other vectors. With `size` [unknowns]
+    relations are solved for their largest unknowns, and so vectors are of totals over few parts.
     """
     whole = _whole_rows(matrix)
     steps, columns, exact = [], np.arange(matrix.shape[1]), whole is not None
     if exact:
-        found = _rounds(whole, work, turn)
+        found = _rounds(whole, work, turn, size)
         if found is None:
             return None
         steps, columns, core = found
@@ -124,17 +125,17 @@ def _whole_rows(matrix: sp.csr_matrix) -> sp.csr_matrix | None:
 
 
 def _rounds(
-    matrix: sp.csr_matrix, work: int, turn: int
+    matrix: sp.csr_matrix, work: int, turn: int, size: np.ndarray | None = None
 ) -> tuple[list[tuple[np.ndarray, np.ndarray, sp.csr_matrix]], np.ndarray, sp.csr_matrix] | None:
     """Eliminate by rounds: (steps, columns left, the matrix left over them), None if `work` ran out.
 
     Each step (pivots, rest, top) says that the unknowns `pivots` are `top @ d[rest]`.
     """
-    columns = np.arange(matrix.shape[1])
+    columns, matrix = np.arange(matrix.shape[1]), matrix[np.diff(matrix.indptr) > 0]
     steps = []
     cap = 0
     while matrix.nnz and np.abs(matrix.data).max() <= LARGEST:
-        row, column, sign, cap = _pivots(matrix, cap, turn)
+        row, column, sign, cap = _pivots(matrix, cap, turn, size=None if size is None else size[columns])
         if len(row) == 0:
             break
         if len(row) < WORTH * matrix.shape[0] and matrix.nnz > LARGE:
@@ -180,12 +181,16 @@ def _eliminated(
 
 
 def _pivots(
-    matrix: sp.csr_matrix, cap: int, turn: int, among: np.ndarray | None = None
+    matrix: sp.csr_matrix,
+    cap: int,
+    turn: int,
+    among: np.ndarray | None = None,
+    size: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Entries (rows, columns, signs) of -1 and 1 that can be pivots of one round, and the cost they may have.
 
     No pivot's row meets another pivot's column. Costs are those of Markowitz, up to about twice the least. With `among`
-    pivots are in columns of that mask only.
+    pivots are in columns of that mask only, with `size` in the largest columns of their rows, if there are such.
     """
     lengths = np.diff(matrix.indptr)
     row, column = np.repeat(np.arange(matrix.shape[0]), lengths), matrix.indices.astype(np.int64)
@@ -193,6 +198,10 @@ def _pivots(
     entry = np.flatnonzero(np.abs(matrix.data) == 1)
     if among is not None:
         entry = entry[among[column[entry]]]
+    if size is not None:
+        most = np.maximum.reduceat(size[column], matrix.indptr[:-1])
+        largest = size[column[entry]] == most[row[entry]]
+        entry = entry[largest] if largest.any() else entry
     nothing = np.zeros(0, dtype=np.int64)
     if len(entry) == 0:
         return nothing, nothing, nothing, cap

@@ -31,6 +31,8 @@ WORK = 3_000
 PART = 4
 # Columns, over all programs of all suppressed cells; and the most of one.
 COLUMNS, LARGEST = 400_000, 40_000
+# With a basis of no more vectors a program over all columns is quicker than one over a neighbourhood.
+VECTORS = 100
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def pinned(
     left = {cell: who[number][0] for cell, number in pairs.open()}
     if len(left) > work:
         return [], undecided | left
-    view = pattern.space().view
-    if len(pairs) and SIZES[0] < view.columns:
+    view, basis = pattern.space().view, pattern.space().basis
+    few = basis.whole.all() and basis.vectors.shape[1] <= VECTORS
+    if len(pairs) and SIZES[0] < view.columns and not few:
         _settle_nearby(pattern, pairs, work, threads)
     for number in sorted({number for _, number in pairs.open()}):
         kind, insider = who[number]
@@ -77,16 +80,21 @@ def pinned(
         if columns <= 0 or view.columns > LARGEST:
             undecided.update(dict.fromkeys(cells, kind))
             continue
-        others = _Others(pattern, insider.known)
+        others, points, second = _Others(pattern, insider.known), [], set()
         for cell in cells:
-            if pairs.is_open(cell, number):
+            if cell in second:
+                continue
+            if not few:
                 columns -= view.columns
-                far, shown = others.move(cell)
-                pairs.settle(_side_by_side(shown, pattern.system.n))
-                if far is None:
-                    undecided[cell] = kind
-                elif not far:
-                    found.append(Pinned(cell, kind, insider.known))
+            far, shown = others.move(cell)
+            points += shown
+            second.update(*(pairs.second(*point).tolist() for point in shown))
+            if far is None:
+                undecided[cell] = kind
+            elif not far:
+                found.append(Pinned(cell, kind, insider.known))
+        # To others who know none of the cells that they move these show as much.
+        pairs.settle(_side_by_side(points, pattern.system.n))
     return sorted(found, key=lambda each: (each.cell, each.attacker, int(each.known[0]))), undecided
 
 
@@ -145,9 +153,11 @@ class _Pairs:
         cell = np.repeat(self.cells, np.diff(self._left.indptr))
         return list(zip(cell.tolist(), self._left.indices.tolist(), strict=True))
 
-    def is_open(self, cell: int, number: int) -> bool:
-        """Is this pair among them?"""
-        return bool(self._left[int(np.searchsorted(self.cells, cell)), number])
+    def second(self, cells: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+        """The cells of which a displacement shows a second value."""
+        rooms = self._pattern.room_up, self._pattern.room_down
+        scale = np.maximum(*scales(cells, displacement, np.zeros(1, dtype=np.int64), *rooms))
+        return cells[np.abs(displacement) * scale >= self._enough[cells]]
 
     def unshown(self) -> np.ndarray:
         """Primaries of which no single displacement shows a second value, not even to an outsider."""

@@ -9,6 +9,10 @@ infeasible there means that no suppression can protect the target.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -16,6 +20,7 @@ from sdc.engine import lp
 from sdc.engine.certify import REACH, apart, open_columns, signs
 from sdc.engine.neighbourhood import Growth, peel
 from sdc.engine.pattern import NOISE, Pattern
+from sdc.engine.spanned import Spanned
 from sdc.engine.view import View, gather
 
 # Neighbourhood sizes tried in turn, before the whole system.
@@ -29,6 +34,17 @@ COMPARE = 600
 MOVE = 1e-3
 # The charge is adapted to the flow this often.
 PASSES = 2
+# Bounds of so many times the displacement wanted are as good as none.
+MOST = 1e6
+
+
+@dataclass(frozen=True)
+class Move:
+    """A displacement of columns, and what it costs to suppress those that are not suppressed yet."""
+
+    cost: float
+    columns: np.ndarray
+    displacement: np.ndarray
 
 
 class Repairer:
@@ -175,6 +191,11 @@ class Repairer:
                 return sign * min(step, room)
         return 0.0
 
+    @cached_property
+    def _spanned(self) -> Spanned | None:
+        """Programs over a basis of all solutions, where these are quicker than neighbourhoods."""
+        return Spanned.of(self.view.by_relation, self.view.room_up, self.view.room_down)
+
     def _protect(
         self,
         column: int,
@@ -186,12 +207,31 @@ class Repairer:
 
         The columns `held` do not move.
         """
+        best = self._anywhere(column, amounts, held) or self._nearby(column, amounts, largest, held)
+        return best is not None and self._suppress(*self.view.expand(best.columns, best.displacement))
+
+    def _anywhere(self, column: int, amounts: list[float], held: np.ndarray | None) -> Move | None:
+        """The cheapest displacement that a program over a basis of all solutions finds."""
+        spanned = self._spanned
+        if spanned is None:
+            return None
+        columns = np.arange(self.view.columns)
+
+        def cheapest(amount: float) -> Move | None:
+            return self._cheapest(
+                columns, column, amount, lambda price: spanned.cheapest(np.tile(price, 2), column, amount, held)
+            )
+
+        return self._either(cheapest, amounts)
+
+    def _nearby(self, column: int, amounts: list[float], largest: int | None, held: np.ndarray | None) -> Move | None:
+        """The cheapest displacement of neighbourhoods that grow until there is one."""
         view = self.view
         # Costs weigh against closeness in units of the cheapest company the target could have.
         charge = self.charge()
         near = gather(view.by_relation, gather(view.by_column, np.array([column]))[1])[1]
         positive = charge[near][charge[near] > 0]
-        best: tuple[float, np.ndarray, np.ndarray] | None = None
+        best: Move | None = None
         middle = float(np.median(positive)) if len(positive) else 1.0
         growth = Growth(view, np.array([column]), charge, np.array([middle]))
         for size in self._sizes:
@@ -205,61 +245,74 @@ class Repairer:
             before = best is not None
             if column in columns:
                 matrix = view.local(columns)[1]
-                for amount in amounts:
-                    found = self._cheapest(columns, matrix, charge[columns], column, amount)
-                    if found is not None and (best is None or found[0] < best[0]):
-                        best = found
-                    # The other way costs the same where nothing is in its way.
-                    if found is not None and self._fits(found[1], -found[2]):
-                        break
-            if whole or before or (best is not None and (best[0] == 0.0 or size >= COMPARE)):
+
+                def cheapest(amount: float, columns=columns, matrix=matrix) -> Move | None:
+                    return self._cheapest(columns, column, amount, self._program(columns, matrix, column, amount))
+
+                best = min((best, self._either(cheapest, amounts)), key=_cost)
+            if whole or before or (best is not None and (best.cost == 0.0 or size >= COMPARE)):
                 break
-        if best is None:
-            return False
-        return self._suppress(*view.expand(best[1], best[2]))
+        return best
+
+    def _either(self, cheapest: Callable[[float], Move | None], amounts: list[float]) -> Move | None:
+        """The cheaper of the displacements by one of `amounts`."""
+        best = None
+        for amount in amounts:
+            found = cheapest(amount)
+            best = min((best, found), key=_cost)
+            # The other way costs the same where nothing is in its way.
+            if found is not None and self._fits(found.columns, -found.displacement):
+                break
+        return best
 
     def _fits(self, columns: np.ndarray, displacement: np.ndarray) -> bool:
         """Do the attacker's bounds leave room for this displacement of columns?"""
         room = np.where(displacement > 0, self.view.room_up[columns], self.view.room_down[columns])
         return bool((np.abs(displacement) <= room * (1 + NOISE)).all())
 
-    def _cheapest(
-        self, columns: np.ndarray, matrix: sp.csr_matrix, charge: np.ndarray, column: int, amount: float
-    ) -> tuple[float, np.ndarray, np.ndarray] | None:
-        """Cheapest displacement of `columns` with `column` moved by `amount`: (cost, columns moved, displacement)."""
-        view = self.view
-        scale = abs(amount)
-        upper = np.minimum(view.room_up[columns] / scale, 1e6)
-        lower = np.minimum(view.room_down[columns] / scale, 1e6)
+    def _program(
+        self, columns: np.ndarray, matrix: sp.csr_matrix, column: int, amount: float
+    ) -> Callable[[np.ndarray], np.ndarray | None]:
+        """What moves `column` by `amount`, and others of `columns`, whose relations are `matrix`, at given prices."""
+        scale, count = abs(amount), len(columns)
+        upper, lower = (np.minimum(room[columns] / scale, MOST) for room in (self.view.room_up, self.view.room_down))
         at = int(np.searchsorted(columns, column))
-        charge = charge.copy()
-        charge[at] = 0.0
+        least = np.zeros(2 * count)
+        upper[at], lower[at] = amount > 0, amount < 0
+        least[at if amount > 0 else count + at] = 1.0
+        program = lp.Program(sp.hstack((matrix, -matrix), format="csr"), least, np.concatenate((upper, lower)))
+
+        def minimise(price: np.ndarray) -> np.ndarray | None:
+            x = program.minimise(np.tile(price, 2)).x
+            return None if x is None else (x[:count] - x[count:]) * scale
+
+        return minimise
+
+    def _cheapest(
+        self, columns: np.ndarray, column: int, amount: float, minimise: Callable[[np.ndarray], np.ndarray | None]
+    ) -> Move | None:
+        """The cheapest displacement of `columns` with `column` moved by `amount`; `minimise` finds it by prices."""
+        scale = abs(amount)
+        room = np.maximum(self.view.room_up[columns], self.view.room_down[columns])
+        charge = self.charge()[columns]
+        charge[np.searchsorted(columns, column)] = 0.0
         positive = charge[charge > 0]
         move = MOVE * (float(positive.min()) if len(positive) else 1.0)
-        per_unit = charge / np.clip(np.maximum(upper, lower), 1e-9, 1.0)
-        least = np.zeros(2 * len(columns))
-        if amount > 0:
-            upper[at], lower[at], least[at] = 1.0, 0.0, 1.0
-        else:
-            upper[at], lower[at], least[len(columns) + at] = 0.0, 1.0, 1.0
-        both = sp.hstack((matrix, -matrix), format="csr")
-        most = np.concatenate((upper, lower))
-        program = lp.Program(both, least, most)
-        best: tuple[float, np.ndarray] | None = None
+        per_unit = charge / np.clip(room / scale, 1e-9, 1.0)
+        best: Move | None = None
         for _ in range(PASSES):
-            solution = program.minimise(np.tile(per_unit + move, 2))
-            if solution.x is None:
+            displacement = minimise(per_unit + move)
+            if displacement is None:
                 break
-            displacement = solution.x[: len(columns)] - solution.x[len(columns) :]
-            size = np.abs(displacement)
+            size = np.abs(displacement) / scale
             used = size > NOISE
-            total = float(charge[used].sum())
-            if best is None or total < best[0]:
-                best = (total, displacement)
+            found = Move(float(charge[used].sum()), columns[used], displacement[used])
+            best = min((best, found), key=_cost)
             if np.count_nonzero(used & (charge > 0)) <= 1:
                 break
             per_unit = np.where(used, charge / np.maximum(size, 1e-6), per_unit)
-        if best is None:
-            return None
-        moved = np.abs(best[1]) > NOISE
-        return best[0], columns[moved], best[1][moved] * scale
+        return best
+
+
+def _cost(move: Move | None) -> float:
+    return np.inf if move is None else move.cost

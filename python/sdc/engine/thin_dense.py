@@ -13,6 +13,11 @@ import numpy as np
 
 from sdc.engine.elimination import PRIME, Basis, inverse, kinds
 
+# Pairs and unknowns judged at a time.
+JUDGED = 20_000
+# PRIME is 2^31 - 1, by which numbers are reduced without a division.
+MASK, BITS = np.uint64(PRIME), np.uint64(31)
+
 
 class DenseSolutions:
     """What can be published of a space of few dimensions.
@@ -28,7 +33,8 @@ class DenseSolutions:
 
     def free(self, asked: np.ndarray) -> np.ndarray:
         """Those of `asked` that could be published if nothing else were."""
-        return asked[~self._harms(self._start[:, :3], asked)]
+        judge = _Judge(self._start, self._harmed, self._pairs)
+        return np.concatenate([asked[:0], *(part[~judge.harms(part)] for part in self._parts(asked))])
 
     def published(self, order: np.ndarray) -> list[int]:
         """Unknowns that are published when they are judged in this order, each by what those before it have left."""
@@ -36,40 +42,78 @@ class DenseSolutions:
         while len(order):
             zero = ~rows[order, :3].any(axis=1)
             gone += order[zero].tolist()
-            order = order[~zero]
-            order = order[~self._harms(rows[:, :3], order)] if gone else order
+            order = self._from_next(rows, order[~zero])
             if len(order):
                 gone.append(int(order[0]))
                 _publish(rows, order[0])
                 order = order[1:]
         return gone
 
-    def _harms(self, rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    def _from_next(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """The rest of `order` from the first on that can be published.
+
+        The others need not be judged before that is gone; those before it will not be harmless later either.
+        """
+        judge = _Judge(rows, self._harmed, self._pairs)
+        for done, part in enumerate(parts := self._parts(order)):
+            good = part[~judge.harms(part)]
+            if len(good):
+                return np.concatenate((good, *parts[done + 1 :]))
+        return order[:0]
+
+    def _parts(self, asked: np.ndarray) -> list[np.ndarray]:
+        """Few enough of `asked` at a time."""
+        count = max(1, JUDGED // max(1, len(self._pairs[0])))
+        return [asked[begin : begin + count] for begin in range(0, len(asked), count)]
+
+
+class _Judge:
+    """What the solutions `rows` leave: which unknowns harm others when they are published."""
+
+    def __init__(self, rows: np.ndarray, harmed: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> None:
+        self._rows, self._kind = rows, kinds(rows[:, :3])
+        self._needed = np.zeros(int(self._kind.max(initial=-1)) + 2, dtype=bool)
+        self._needed[self._kind[harmed]] = True
+        self._needed[-1] = False
+        one, two = pairs
+        first, second = rows[one, :3].astype(np.uint64), rows[two, :3].astype(np.uint64)
+        normal = np.stack([_minor(first, second, at) for at in range(3)])
+        moves = normal.any(axis=0)
+        self._one, self._two, self._normal = self._kind[one[moves]], self._kind[two[moves]], normal[:, moves]
+
+    def harms(self, asked: np.ndarray) -> np.ndarray:
         """Mask of `asked`: publishing it would determine an unknown that is harmed, or tie a pair."""
-        kind = kinds(rows)
-        needed = np.zeros(int(kind.max(initial=-1)) + 2, dtype=bool)
-        needed[kind[self._harmed]] = True
-        needed[-1] = False
-        out = needed[kind[asked]]
-        one, two = self._pairs
-        normal = np.stack([_minor(rows[one], rows[two], at) for at in range(3)], axis=1)
-        moves = normal.any(axis=1)
-        one, two, normal = one[moves], two[moves], normal[moves].astype(np.uint64)
-        left = np.flatnonzero(~out)
-        third = rows[asked[left]].astype(np.uint64)
+        kind = self._kind[asked]
+        out = self._needed[kind]
+        left = np.flatnonzero(~out & (kind >= 0))
+        third = self._rows[asked[left], :3].astype(np.uint64)
         # Three products of 62 bits are a sum of less than 64.
-        total = sum(normal[:, [at]] * third[:, at] for at in range(3))
-        pair, place = np.nonzero(total % np.uint64(PRIME) == 0)
-        of = kind[asked[left[place]]]
+        total = sum(self._normal[at] * third[:, at, None] for at in range(3))
+        place, pair = np.nonzero(_is_zero(total))
+        of = kind[left[place]]
         # What follows itself when it is published ties nothing.
-        out[left[place[(kind[one[pair]] != of) & (kind[two[pair]] != of)]]] = True
+        out[left[place[(self._one[pair] != of) & (self._two[pair] != of)]]] = True
         return out
+
+
+def _folded(numbers: np.ndarray) -> np.ndarray:
+    """Numbers below 2^64 less multiples of PRIME, about as small as it: 2^31 is 1, so high bits count as low bits."""
+    numbers = (numbers & MASK) + (numbers >> BITS)
+    return (numbers & MASK) + (numbers >> BITS)
+
+
+def _is_zero(numbers: np.ndarray) -> np.ndarray:
+    """Mask: a number below 2^64 is zero modulo PRIME."""
+    numbers = _folded(numbers)
+    return (numbers == 0) | (numbers == MASK)
 
 
 def _minor(one: np.ndarray, two: np.ndarray, at: int) -> np.ndarray:
     """A component of the cross products of rows [pairs, 3] modulo PRIME."""
     next_, last = (at + 1) % 3, (at + 2) % 3
-    return (one[:, next_] * two[:, last] - one[:, last] * two[:, next_]) % PRIME
+    product = one[:, next_] * two[:, last] + (MASK - one[:, last]) * two[:, next_]
+    product = _folded(product)
+    return np.where(product == MASK, np.uint64(0), product)
 
 
 def _publish(rows: np.ndarray, unknown: int) -> None:

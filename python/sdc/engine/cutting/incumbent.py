@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import highspy
 import numpy as np
@@ -13,6 +14,7 @@ from sdc.engine.cutting.attacker import ENTRIES, TOLERANCE, UNLIMITED, Attacker
 from sdc.engine.cutting.block import Block, Kind, Target
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.spaces import Spaces
+from sdc.engine.spanned import Spanned
 
 # Rounds of slope scaling: the linear price of a cell becomes its cost per unit of what it carried in the last
 # round.
@@ -44,7 +46,7 @@ class Carrier:
 
     @property
     def highs(self) -> highspy.Highs:
-        """The program, built when it is first needed: many patterns need no repair."""
+        """The program over cells and relations, built when it is first needed."""
         if self._highs is None:
             rows, zero = np.zeros(self.block.A.shape[0]), np.zeros(2 * self.block.n)
             both = sp.hstack([self.block.A, -self.block.A]).tocsc()
@@ -52,45 +54,68 @@ class Carrier:
             self._highs.passModel(solver.model(zero, zero, zero, both, rows, rows))
         return self._highs
 
+    @cached_property
+    def spanned(self) -> Spanned | None:
+        """The program over a basis of movements, where these have few dimensions."""
+        return Spanned.of(self.block.A.tocsr(), self.block.up, self.block.down)
+
     def carry(
         self, target: Target, sense: int, part: float, pattern: np.ndarray, cost: np.ndarray
     ) -> np.ndarray | None:
         """Mask [n] of cells to add to `pattern` so that the target moves by `part`; None if impossible."""
-        block = self.block
-        n = block.n
-        up, down = block.room(target)
-        up, down = (np.where(room > UNLIMITED, np.inf, room) for room in (up, down))
-        own = target.cell
-        if (up if sense > 0 else down)[own] < part - TOLERANCE:
+        up, down = (np.where(room > UNLIMITED, np.inf, room) for room in self.block.room(target))
+        if (up if sense > 0 else down)[target.cell] < part - TOLERANCE:
             return None
-        for room, way in ((up, 1), (down, -1)):
-            room[own] = part if way == sense else 0.0
-        lower = np.zeros(2 * n)
-        lower[own if sense > 0 else n + own] = part
-        upper = np.concatenate([up, down])
-        self.highs.changeColsBounds(2 * n, self.columns, lower, upper)
         paid = np.where(pattern, 0.0, cost)
-        limit = np.minimum(upper, part)
+        limit = np.minimum(np.concatenate([up, down]), part)
         price = np.where(limit > 0, np.tile(paid, 2) / np.maximum(limit, 1e-9), 0.0)
         best, best_cost = None, np.inf
         for _ in range(SLOPE_ROUNDS):
-            scale = max(float(price.max()), 1e-12)
-            self.highs.changeColsCost(2 * n, self.columns, price / scale)
-            self.work += 1 + self.block.A.shape[0] * 2 * n // ENTRIES
-            self.highs.run()
-            if self.highs.getModelStatus() != solver.OPTIMAL:
-                self.highs.clearSolver()
-                self.highs.run()
-                if self.highs.getModelStatus() != solver.OPTIMAL:
-                    return best
-            moves = np.asarray(self.highs.getSolution().col_value)
-            added = (np.maximum(moves[:n], moves[n:]) > USED) & ~pattern
+            moves = self._by_basis(target, sense * part, price)
+            moves = self._by_relations(target, sense, part, up, down, price) if moves is None else moves
+            if moves is None:
+                return best
+            added = (np.maximum(*np.split(moves, 2)) > USED) & ~pattern
             total = float(cost[added].sum())
             if total >= best_cost - 1e-12:
                 break
             best, best_cost = added, total
             price = np.where(moves > USED, np.tile(paid, 2) / np.maximum(moves, USED), price)
         return best
+
+    def _by_basis(self, target: Target, part: float, price: np.ndarray) -> np.ndarray | None:
+        """The cheapest movements, up and down [2n], for their prices [2n]; None where this way does not find them."""
+        if self.spanned is None:
+            return None
+        outsider = target.insider is None
+        self.work += 1 + self.spanned.rows * self.spanned.columns // ENTRIES
+        moves = self.spanned.cheapest(
+            price,
+            target.cell,
+            part * target.level,
+            None if outsider else self.block.insiders[target.insider].known,
+            bounded=outsider or self.block.pinning,
+        )
+        return None if moves is None else np.maximum(np.concatenate((moves, -moves)), 0.0) / target.level
+
+    def _by_relations(
+        self, target: Target, sense: int, part: float, up: np.ndarray, down: np.ndarray, price: np.ndarray
+    ) -> np.ndarray | None:
+        """The same by the program over cells and relations, rooms in units of the level; None where there are none."""
+        n, own = self.block.n, target.cell
+        lower, upper = np.zeros(2 * n), np.concatenate([up, down])
+        upper[[own, n + own]] = part * (sense > 0), part * (sense < 0)
+        lower[own if sense > 0 else n + own] = part
+        self.highs.changeColsBounds(2 * n, self.columns, lower, upper)
+        self.highs.changeColsCost(2 * n, self.columns, price / max(float(price.max()), 1e-12))
+        self.work += 1 + self.block.A.shape[0] * 2 * n // ENTRIES
+        self.highs.run()
+        if self.highs.getModelStatus() != solver.OPTIMAL:
+            self.highs.clearSolver()
+            self.highs.run()
+            if self.highs.getModelStatus() != solver.OPTIMAL:
+                return None
+        return np.asarray(self.highs.getSolution().col_value)
 
 
 def repair(
