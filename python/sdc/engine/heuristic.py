@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from sdc.engine.fixpoint import local_fixpoint
 from sdc.engine.insiders import Insiders
 from sdc.engine.needs import TOLERANCE, V_NOT_EXAMINED
 from sdc.engine.neighbourhood import grow
+from sdc.engine.others import has_few, prove_each
 from sdc.engine.pattern import Pattern
 from sdc.engine.repair import Repairer
 from sdc.engine.system import System
+from sdc.engine.thin import superfluous
 from sdc.engine.view import View
 
 # Rounds of joint repair: what an open column is worth, in units of its block's median charge, the size of blocks, and
@@ -29,6 +31,8 @@ JOINT = ((1.0, 1000, 5), *((worth, 8000, 2) for worth in (1.0, 3.0, 10.0, 30.0, 
 JOINT_FROM = 500
 # Where so many primaries can move to one side only, bounds give more away than relations, and are looked at first.
 ONE_SIDED = 5000
+# Variants of the fixpoint, the standard deviation of the logarithm of their costs, and orders in which each is thinned.
+VARIANTS, SPREAD, ORDERS = 10, 0.25, 2
 # Largest neighbourhood of single repairs, round by round: what is easy first, it often settles what is not.
 LIMITS = (600, 2000, 4000, 16_000, None)
 # So many repairs in a row that needed no new cell mean that certificates would do better.
@@ -80,6 +84,8 @@ def suppress_heuristically(
         close(pattern, work.repairer, attackers, deadline=deadline, threads=threads)
     else:
         close(pattern, work.repairer, attackers, thinning=True, deadline=deadline, threads=threads)
+        if work.repairer.spanned is not None:
+            _vary(work)
     for _ in range(ROUNDS):
         protect(work)
         limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
@@ -98,6 +104,26 @@ def suppress_heuristically(
     unknown = bool((finding.verdict == V_NOT_EXAMINED).any())
     reason = "their protection could not be proven" if unknown else "no suppression found protects them"
     raise EngineError(f"suppress: cells {named(bad)}: {reason}; nothing was suppressed", cells=bad)
+
+
+def _vary(work: Work) -> None:
+    """Join the pattern with what the fixpoint finds for costs near to the true ones, and thin both, some times over.
+
+    Where each cell is in many relations the fixpoint suppresses far more than is needed, and what is best kept of it is
+    in no one of its answers. What contains a pattern from which nothing follows is such a pattern.
+    """
+    pattern, attackers, system = work.pattern, work.attackers, work.pattern.system
+    for turn in range(VARIANTS):
+        work.in_time()
+        near = np.random.default_rng(turn).lognormal(0.0, SPREAD, system.n)
+        other = Pattern(replace(system, cost=system.cost * near))
+        local_fixpoint(other, attackers)
+        both = Pattern(system, pattern.suppressed | other.suppressed)
+        if both.space().basis is None:
+            return
+        both.suppressed[superfluous(both, attackers, orders=ORDERS)] = False
+        if system.cost[both.suppressed].sum() < system.cost[pattern.suppressed].sum():
+            pattern.suppressed[:] = both.suppressed
 
 
 def _one_sided(pattern: Pattern) -> int:
@@ -127,7 +153,9 @@ class Work:
         # A space of its own is not worth its elimination for a few cells.
         if self.pattern.has_space or len(self.pattern.unmet()) > FEW * self.pattern.suppressed.sum():
             certify_by_basis(self.pattern, self.deadline)
-        if len(self.pattern.unmet()):
+        if not self.pattern.system.levelled and self.pattern.has_space and has_few(self.pattern):
+            prove_each(self.pattern)
+        elif len(self.pattern.unmet()):
             view = View.paired(self.pattern.system, self.pattern.suppressed)
             certify(self.pattern, view, rounds, deadline=self.deadline, threads=self.threads)
         if rounds == COVER:

@@ -57,6 +57,9 @@ MOVEMENTS, MOVING_NODES, LEAST_NODES = 6000, 3000, 50
 FIRST_GAP = 0.003
 # So many integer programs are tried before dives.
 FIRST_PROGRAMS = 3
+# Where work is limited no whole optimum is looked for while the bound is below this part of the best known cost: what
+# costs so much less is not safe, and proves nothing.
+NEAR = 0.75
 # The linear phase ends when this many rounds together raised the bound by less than this part.
 STALL_ROUNDS = 10
 STALL_GAIN = 1e-3
@@ -333,7 +336,8 @@ class Search:
         while not self.proven and not self.late() and self.rounds < last:
             known_rows = list(rows.values())
             nodes = None if self.work is None else (self.work - self.worked) // NODE_WORK
-            if nodes is not None and nodes < self.master.least_nodes(known_rows):
+            far = self.lower < NEAR * self.best_cost
+            if nodes is not None and (far or nodes < self.master.least_nodes(known_rows)):
                 return
             self.rounds += 1
             pattern, lower = self.master.solve_integer(

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import elimination, lp
+from sdc.engine import elimination
 from sdc.engine.insiders import Insider, Insiders, each_insider
-from sdc.engine.pattern import NOISE, Pattern, scales
+from sdc.engine.others import Others, has_few
+from sdc.engine.pattern import Pattern, scales
 from sdc.engine.repair import SIZES, Repairer
 from sdc.engine.repair_many import repair_many
 
@@ -31,8 +32,6 @@ WORK = 3_000
 PART = 4
 # Columns, over all programs of all suppressed cells; and the most of one.
 COLUMNS, LARGEST = 400_000, 40_000
-# With a basis of no more vectors a program over all columns is quicker than one over a neighbourhood.
-VECTORS = 100
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ def pinned(
     left = {cell: who[number][0] for cell, number in pairs.open()}
     if len(left) > work:
         return [], undecided | left
-    view, basis = pattern.space().view, pattern.space().basis
-    few = basis.whole.all() and basis.vectors.shape[1] <= VECTORS
+    view, few = pattern.space().view, has_few(pattern)
     if len(pairs) and SIZES[0] < view.columns and not few:
         _settle_nearby(pattern, pairs, work, threads)
     for number in sorted({number for _, number in pairs.open()}):
@@ -80,7 +78,7 @@ def pinned(
         if columns <= 0 or view.columns > LARGEST:
             undecided.update(dict.fromkeys(cells, kind))
             continue
-        others, points, second = _Others(pattern, insider.known), [], set()
+        others, points, second = Others(pattern, insider.known), [], set()
         for cell in cells:
             if cell in second:
                 continue
@@ -200,43 +198,6 @@ def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | No
             before = len(shadow.points)
             repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
             pairs.settle(_side_by_side(shadow.points[before:], pattern.system.n))
-
-
-class _Others:
-    """The other tables that one who knows the cells `known` cannot rule out, as a program over all suppressed cells."""
-
-    def __init__(self, pattern: Pattern, known: np.ndarray) -> None:
-        self._view, basis = pattern.space().view, pattern.space().basis
-        self._enough = pattern.needs.second
-        held = self._view.column[known]
-        up, down = self._view.room_up.copy(), self._view.room_down.copy()
-        up[held[held >= 0]] = down[held[held >= 0]] = 0.0
-        if basis.whole.all():
-            # A basis has far fewer unknowns than there are cells.
-            self._rows = basis.vectors.astype(float)
-            free = np.full(self._rows.shape[1], np.inf)
-            self._program = lp.Program(self._rows, -free, free, row_lower=-down, row_upper=up)
-        else:
-            self._rows = sp.eye_array(self._view.columns, format="csr")
-            self._program = lp.Program(self._view.by_relation, -down, up)
-
-    def move(self, cell: int) -> tuple[bool | None, list[tuple[np.ndarray, np.ndarray]]]:
-        """Can the cell have a second value (None if the solver did not say), and displacements that show it."""
-        ratio = float(self._view.ratio[cell])
-        row = self._rows[[int(self._view.column[cell])]].toarray().ravel() * ratio
-        for cost in (-row, row):
-            solution = self._program.minimise(cost)
-            if solution.status == lp.UNBOUNDED:
-                return True, []
-            if solution.status != lp.OPTIMAL:
-                return None, []
-            if -solution.objective >= self._enough[cell]:
-                displacement = self._rows @ solution.x
-                moved = np.flatnonzero(np.abs(displacement) > NOISE * np.abs(displacement).max())
-                cells, moves = self._view.expand(moved, displacement[moved])
-                order = np.argsort(cells)
-                return True, [(cells[order], moves[order])]
-        return False, []
 
 
 def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc_matrix:

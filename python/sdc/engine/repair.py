@@ -63,6 +63,11 @@ class Repairer:
         least = ROOM ** float(np.median(self.view.degrees)) if self.view.columns else 0.0
         self._sizes = (*(size for size in SIZES if least <= size < self.view.columns), self.view.columns)
 
+    @cached_property
+    def spanned(self) -> Spanned | None:
+        """Programs over a basis of all solutions, where these are quicker than neighbourhoods."""
+        return Spanned.of(self.view.by_relation, self.view.room_up, self.view.room_down)
+
     def charge(self) -> np.ndarray:
         """Cost of suppressing what is not yet suppressed of each column, float64[columns]; not to be written to."""
         changed = np.flatnonzero(self._hidden != self.pattern.suppressed)
@@ -191,11 +196,6 @@ class Repairer:
                 return sign * min(step, room)
         return 0.0
 
-    @cached_property
-    def _spanned(self) -> Spanned | None:
-        """Programs over a basis of all solutions, where these are quicker than neighbourhoods."""
-        return Spanned.of(self.view.by_relation, self.view.room_up, self.view.room_down)
-
     def _protect(
         self,
         column: int,
@@ -212,7 +212,7 @@ class Repairer:
 
     def _anywhere(self, column: int, amounts: list[float], held: np.ndarray | None) -> Move | None:
         """The cheapest displacement that a program over a basis of all solutions finds."""
-        spanned = self._spanned
+        spanned = self.spanned
         if spanned is None:
             return None
         columns = np.arange(self.view.columns)

@@ -26,24 +26,26 @@ from sdc.engine.view import View, gather
 
 # Secondaries looked at in one go, which bounds the memory.
 TOGETHER = 1250
-# Orders tried where there are at most so many columns; costs are changed by up to this part for those after the first.
+# Orders tried where there are at most so many columns; for those after the first costs are changed by about this part.
 ORDERS = 6
 SMALL = 2000
-SPREAD = 0.9
-# Many more are tried where all columns are judged at once: where few dimensions are left, each of which is a round of
-# judgement, and no table has more than so many numbers.
-DENSE_ORDERS = 32
-DIMENSIONS = 32
-DENSE = 2_000_000
+SPREAD = 0.2
+# Many more are tried where columns are judged on a dense table: where few dimensions are left, each of which is a round
+# of judgement, and it has no more than so many numbers, and so many pairs of columns must not tell each other.
+DENSE_ORDERS = 12
+DIMENSIONS = 64
+DENSE, PAIRS = 200_000, 50_000
 # Of more columns that could be published only the dearest are judged.
 JUDGED = 5000
 
 
-def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...], among: np.ndarray | None = None) -> np.ndarray:
+def superfluous(
+    pattern: Pattern, attackers: tuple[Insiders, ...], among: np.ndarray | None = None, orders: int | None = None
+) -> np.ndarray:
     """Secondaries that can be published together; those that follow exactly are among them.
 
     With the mask `among` [n] only these are, and all others are as primaries that must not follow. The pattern's space
-    must have a basis. In small systems several orders are tried, dearest first and near to it.
+    must have a basis. In small systems several orders are tried, dearest first and near to it, of at most `orders`.
     """
     system, view, basis = pattern.system, pattern.space().view, pattern.space().basis
     inside = pattern.suppressed & (view.column >= 0)
@@ -59,9 +61,9 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...], among: np.nda
     cost = np.bincount(view.column[inside], weights=system.cost[inside], minlength=view.columns)
     foreign = [_Foreign(pattern, view, insiders) for insiders in attackers]
     free = np.flatnonzero(~has_primary & ~needed[kind])
-    dense = _dense(basis, has_primary, foreign, len(free))
+    dense = _dense(basis, has_primary, foreign)
     if dense is not None:
-        best = _cheapest(dense.published, dense.free(free), cost, DENSE_ORDERS)
+        best = _cheapest(dense.published, dense.free(free), cost, orders or DENSE_ORDERS)
         return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
     free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
@@ -74,7 +76,7 @@ def superfluous(pattern: Pattern, attackers: tuple[Insiders, ...], among: np.nda
     def published(order: np.ndarray) -> list[int]:
         return _published(Solutions(basis), order.tolist(), has_primary, foreign, concerned)
 
-    best = _cheapest(published, free, cost, ORDERS if view.columns <= SMALL else 1)
+    best = _cheapest(published, free, cost, min(orders or ORDERS, ORDERS) if view.columns <= SMALL else 1)
     return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
 
 
@@ -86,18 +88,18 @@ def _cheapest(
     for turn in range(orders):
         dear = cost[free]
         if turn > 0:
-            dear = dear * np.random.default_rng(turn).uniform(1 - SPREAD, 1 + SPREAD, len(free))
+            dear = dear * np.random.default_rng(turn).lognormal(0.0, SPREAD, len(free))
         gone = published(free[np.lexsort((free, -dear))])
         if not best or cost[gone].sum() > cost[best].sum():
             best = gone
     return best
 
 
-def _dense(basis: Basis, harmed: np.ndarray, foreign: list[_Foreign], free: int) -> DenseSolutions | None:
-    """The solutions as a dense table, where it and the judgement of `free` columns at once are small; else None."""
+def _dense(basis: Basis, harmed: np.ndarray, foreign: list[_Foreign]) -> DenseSolutions | None:
+    """The solutions as a dense table, where it is small; else None."""
     pairs = [(np.zeros(0, dtype=np.int64),) * 2]
-    sizes = (basis.vectors.shape[0] * basis.vectors.shape[1], *(side.most_pairs * free for side in foreign))
-    if basis.vectors.shape[1] > DIMENSIONS or max(sizes) > DENSE:
+    rows, dimensions = basis.vectors.shape
+    if dimensions > DIMENSIONS or rows * dimensions > DENSE or sum(side.most_pairs for side in foreign) > PAIRS:
         return None
     pairs += [side.pairs() for side in foreign]
     return DenseSolutions(basis, harmed, tuple(np.concatenate(side) for side in zip(*pairs, strict=True)))

@@ -20,6 +20,8 @@ ZERO = 1e-9
 VIOLATED = 1e-5
 # An integer program counts for at least so many entries of its matrix as one node.
 ENTRIES_A_NODE = 50
+# Where nodes are limited HiGHS keeps about so many of its own cuts: thousands at the root can take most of the time.
+POOL = 100
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ class Master:
             highs.setOptionValue("objective_bound", cutoff)
         if nodes is not None:
             highs.setOptionValue("mip_max_nodes", max(1, nodes))
+            highs.setOptionValue("mip_pool_soft_limit", POOL)
         highs.passModel(solver.model(cost, np.zeros(len(cost)), upper, matrix, bounds, most, whole=whole))
         highs.run()
         status, info = highs.getModelStatus(), highs.getInfo()
