@@ -17,7 +17,7 @@ FAR = 8.0
 def has_few(pattern: Pattern) -> bool:
     """Do few vectors span what the relations leave open of the pattern?"""
     basis = pattern.space().basis
-    return basis is not None and basis.whole.all() and basis.vectors.shape[1] <= VECTORS
+    return basis is not None and bool(basis.whole.all()) and basis.vectors.shape[1] <= VECTORS
 
 
 def prove_each(pattern: Pattern) -> None:

@@ -32,6 +32,9 @@ WORK = 3_000
 PART = 4
 # Columns, over all programs of all suppressed cells; and the most of one.
 COLUMNS, LARGEST = 400_000, 40_000
+# Where few vectors span all solutions so many numbers of a basis count as one column, and no programs in neighbourhoods
+# go before: these take longer.
+NUMBERS = 400
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def pinned(
     view, few = pattern.space().view, has_few(pattern)
     if len(pairs) and SIZES[0] < view.columns and not few:
         _settle_nearby(pattern, pairs, work, threads)
+    each = view.columns * pattern.space().basis.vectors.shape[1] // NUMBERS if few else view.columns
     for number in sorted({number for _, number in pairs.open()}):
         kind, insider = who[number]
         cells = [cell for cell, other in pairs.open() if other == number]
@@ -82,8 +86,7 @@ def pinned(
         for cell in cells:
             if cell in second:
                 continue
-            if not few:
-                columns -= view.columns
+            columns -= each
             far, shown = others.move(cell)
             points += shown
             second.update(*(pairs.second(*point).tolist() for point in shown))
