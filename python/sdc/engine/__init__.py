@@ -39,8 +39,8 @@ METHODS = ("auto", "heuristic", "optimal")
 # Linear programs, about, that the heuristic spends on a cheaper pattern, and `auto` on a proof that it is the cheapest:
 # some, and some more for each cell of a system, up to so many. It is a few seconds where relations are few; where they
 # are many, a program takes longer and settles less, and so fewer are spent.
-HEURISTIC_WORK = 1_000, 1.5
-AUTO_WORK = 1_500, 2.0
+HEURISTIC_WORK = 2_000, 3.0
+AUTO_WORK = 3_000, 4.0
 MOST_CELLS = 4_000
 SIZE_POWER = 1.25
 # Less than this does not lead anywhere.

@@ -19,7 +19,7 @@ from sdc.engine.cutting import inequalities
 from sdc.engine.cutting.attacker import Attacker, reached
 from sdc.engine.cutting.block import Block, Target, blocks_of
 from sdc.engine.cutting.dives import dive, follow
-from sdc.engine.cutting.master import Master
+from sdc.engine.cutting.master import Master, Row
 from sdc.engine.cutting.proofs import Proofs
 from sdc.engine.cutting.rounding import rounding_rows
 from sdc.engine.cutting.solver import SolverError
@@ -40,23 +40,22 @@ WHOLE_COSTS_BELOW = 1e8
 PROOF_SLIP = 1e-6
 # Rows that were slack this often in a row leave the linear program.
 IDLE_ROUNDS = 8
-# Nodes visited to collect inequalities before the first integer program.
-DIVE_NODES = 200
-# Inequalities with at most this slack at the linear optimum are in the first integer program.
+# Nodes visited to collect inequalities before the first integer program without a limit, and before every further one.
+DIVE_NODES, MORE_NODES = 200, 100
+# Inequalities with at most this slack at the linear optimum are in the first integer programs.
 TIGHT = 0.3
 # Shares of a time limit after which the linear phase, rounding and dives give way to the integer programs.
 RELAX_UNTIL, ROUND_UNTIL, DIVE_UNTIL = 0.3, 0.4, 0.5
 # Work is counted in attackers' linear programs; one of the master's, and a node of an integer program, is this much.
 MASTER_WORK, NODE_WORK = 5, 5
-# So many cells of least reduced cost (half of them where work is limited) are tried first, in so many integer programs
-# of at most so many nodes each.
+# So many cells of least reduced cost are tried first, in so many integer programs of at most so many nodes each.
 PROMISING, SMALL_ROUNDS, SMALL_NODES = 80, 25, 100
 # Those with movements have at most so many columns for them, and so many nodes together; fewer are of no use.
 MOVEMENTS, MOVING_NODES, LEAST_NODES = 6000, 3000, 50
 # Integer programs stop at this gap until one of their optima is safe.
 FIRST_GAP = 0.003
-# So many integer programs are tried before dives.
-FIRST_PROGRAMS = 3
+# So many integer programs, of so many nodes each, are tried before dives.
+FIRST_PROGRAMS, FIRST_NODES = 3, 100
 # Where work is limited no whole optimum is looked for while the bound is below this part of the best known cost: what
 # costs so much less is not safe, and proves nothing.
 NEAR = 0.75
@@ -202,6 +201,9 @@ class Search:
         # Work of the proofs that is not this search's.
         self.before = 0
         self.carrier = primal.Carrier(block)
+        # Cells of optima that were not safe, since they were last looked at.
+        self.chosen = np.zeros(len(self.master.free), bool)
+        self.company = inequalities.Company(block)
         self.whole = bool(np.all(block.cost == np.round(block.cost)))
         self.best: np.ndarray | None = None
         self.best_cost = np.inf
@@ -211,6 +213,8 @@ class Search:
         # Targets that the last pattern left open.
         self.missed: list[Target] = []
         self.rounds = 0
+        # Gap at which integer programs stop.
+        self.slack = FIRST_GAP
 
     def take_over(self, proofs: Proofs) -> None:
         """Go on with what is known of the same targets."""
@@ -261,20 +265,14 @@ class Search:
         self.relax(DIVE_UNTIL, rounding=True)
         self.report("rounded again")
         # Where it is easy this ends it; where it is not, dives find the inequalities that are missing sooner.
-        self.integer(FIRST_PROGRAMS)
+        self.integer(FIRST_PROGRAMS, FIRST_NODES)
         self.report("first integer programs")
-        if not self.proven and not self.late():
-            dive(
-                self.master,
-                DIVE_NODES,
-                self.separate,
-                self.accept,
-                lambda: self.cutoff,
-                lambda: self.late(DIVE_UNTIL),
-            )
-            self.report("dived")
-            self.relax(DIVE_UNTIL)
-        self.integer()
+        going, nodes, until = True, DIVE_NODES, DIVE_UNTIL
+        while going and not self.proven and not self.late():
+            self.dive(nodes, until)
+            self.promising()
+            going = self.integer(1)
+            nodes, until = MORE_NODES, 1.0
         self.report("done")
         if self.best is None:
             # Primaries can be protected, but only by secondaries that are exact themselves: whole numbers with
@@ -289,12 +287,14 @@ class Search:
         A restricted master problem that is solved again and again. What its optimum does not protect joins it with its
         movements, for over few cells inequalities come one by one and are many.
         """
-        if self.proven or self.late(ROUND_UNTIL) or not np.isfinite(self.best_cost):
+        if self.proven or self.late(DIVE_UNTIL) or not np.isfinite(self.best_cost):
             return
         master = self.master
         among = np.zeros(len(master.free), bool)
-        most = PROMISING if self.work is None else PROMISING // 2
-        among[np.argsort(np.where(master.fixed, np.inf, master.reduced), kind="stable")[:most]] = True
+        # Cells of optima that were nearly safe come first.
+        worth = np.where(self.chosen, -np.inf, master.reduced)
+        among[np.argsort(np.where(master.fixed, np.inf, worth), kind="stable")[:PROMISING]] = True
+        self.chosen[:] = False
         moving: list[Target] = []
         left = MOVING_NODES
         for _ in range(SMALL_ROUNDS):
@@ -315,7 +315,9 @@ class Search:
             if pattern is None or lower >= self.cutoff:
                 return
             known = len(master.pool), len(moving), self.best_cost
-            master.add(self.accept(pattern))
+            master.add_rows(self.accept(pattern))
+            if lower >= self.cutoff:
+                return
             room = MOVEMENTS // (2 * int(among.sum() + self.block.primary.sum()))
             for target in self.missed:
                 if target not in moving and sum(len(each.senses) for each in (*moving, target)) <= room:
@@ -323,49 +325,65 @@ class Search:
             if known == (len(master.pool), len(moving), self.best_cost):
                 return
 
-    def integer(self, programs: int | None = None) -> None:
+    def dive(self, nodes: int, until: float) -> None:
+        """Collect inequalities in so many nodes around the linear optimum."""
+        dive(self.master, nodes, self.separate, self.accept, lambda: self.cutoff, lambda: self.late(until))
+        self.report("dived")
+        self.relax(until)
+
+    def integer(self, programs: int, most: int | None = None) -> bool:
         """Integer phase: attack whole optima of the master until one holds or none beats the best known.
 
-        At most so many `programs`. Those too large for the work that is left are not begun.
+        At most so many `programs`, of `most` nodes each. Those too large for the work that is left are not begun. False
+        where nothing comes of further ones.
         """
-        last = np.inf if programs is None else self.rounds + programs
-        gap = FIRST_GAP
-        # Most inequalities never bind near the optimum but slow the integer solver down: they join when
-        # violated.
-        rows = {row.key: row for row in self.master.nearly_tight(TIGHT)}
-        while not self.proven and not self.late() and self.rounds < last:
+        # Most inequalities never bind near the optimum but slow the integer solver down: in short programs they join
+        # when violated. Long ones are not worth repeating for what is known.
+        known_rows = self.master.pool.values() if most is None else self.master.nearly_tight(TIGHT)
+        rows = {row.key: row for row in known_rows}
+        for _ in range(programs):
+            if self.proven or self.late():
+                return False
             known_rows = list(rows.values())
-            nodes = None if self.work is None else (self.work - self.worked) // NODE_WORK
-            far = self.lower < NEAR * self.best_cost
-            if nodes is not None and (far or nodes < self.master.least_nodes(known_rows)):
-                return
+            nodes = most
+            if self.work is not None:
+                nodes = (self.work - self.worked) // NODE_WORK
+                if self.lower < NEAR * self.best_cost or nodes < self.master.least_nodes(known_rows):
+                    return False
+                nodes = nodes if most is None else min(nodes, most)
             self.rounds += 1
             pattern, lower = self.master.solve_integer(
-                known_rows, max(gap, self.gap), self.deadline, nodes, cutoff=self.cutoff
+                known_rows, max(self.slack, self.gap), self.deadline, nodes, cutoff=self.cutoff
             )
             if np.isfinite(lower) or pattern is None:
                 self.lower = max(self.lower, min(lower, self.cutoff))
             if pattern is None:
-                return
+                # The gap can be reached before a pattern is found.
+                going, self.slack = most is not None or self.slack > 0, self.slack if most else 0.0
+                return going
+            self.chosen |= pattern[self.master.free]
             missed = self.master.violated(pattern)
-            if missed and self.late():
+            if missed and (self.late() or all(row.key in rows for row in missed)):
+                # What the solver's tolerance lets pass would be found again.
                 self.offer(pattern)
+                return False
             if not missed:
                 known = set(self.master.pool)
                 found = self.accept(pattern)
                 if not found and len(known) == len(self.master.pool):
-                    if gap == 0.0:
-                        return
-                    gap = 0.0
-                self.master.add(found)
+                    if self.slack == 0.0:
+                        return False
+                    self.slack = self.slack if most else 0.0
+                self.master.add_rows(found)
                 if found:
                     follow(self.master, pattern, self.separate, lambda: self.cutoff, self.late)
                 self.relax()
                 missed = [row for key, row in self.master.pool.items() if key not in known]
             rows.update((row.key, row) for row in missed)
+        return True
 
-    def accept(self, pattern: np.ndarray) -> list[np.ndarray]:
-        """Inequalities that a whole pattern violates; if there are none it is the new best.
+    def accept(self, pattern: np.ndarray) -> list[Row]:
+        """Rows that a whole pattern violates; if there are none it is the new best.
 
         Those that only concern its secondaries are added to the master and not returned.
         """
@@ -387,7 +405,7 @@ class Search:
         if failures and all(c @ weights > 1 - LEAST_VIOLATION for c in found):
             # No part of an unsafe pattern is safe either: at least one other cell is needed.
             found.append((~pattern).astype(float))
-        return found
+        return [self.master.row(c) for c in found]
 
     def watch(self, targets: list[Target]) -> None:
         """From now on ask also those insiders who could attack a pattern that withstands the outsider."""
@@ -442,16 +460,17 @@ class Search:
             if len(history) > STALL_ROUNDS and history[-1] - history[-STALL_ROUNDS] < STALL_GAIN * history[-1]:
                 return
             weights = self.master.weights()
-            found = self.separate(weights, False)
-            rows = [] if found or not rounding else rounding_rows(self.master)
-            if not found and not rows:
-                found = self.separate(weights, True)
+            rows = self.separate(weights, False)
+            if not rows and rounding:
+                rows = rounding_rows(self.master)
+            if not rows:
+                rows = self.separate(weights, True)
             self.master.drop_idle(IDLE_ROUNDS)
-            if not self.master.add(found) + self.master.add_rows(rows):
+            if not self.master.add_rows(rows):
                 return
 
-    def separate(self, weights: np.ndarray, thorough: bool) -> list[np.ndarray]:
-        """Violated inequalities at weights [n]; targets satisfied lately are left out unless `thorough`."""
+    def separate(self, weights: np.ndarray, thorough: bool) -> list[Row]:
+        """Rows violated at weights [n]; targets satisfied lately are left out unless `thorough`."""
         if thorough:
             self.rest = [0] * len(self.targets)
         attacker = Attacker(self.block, np.where(weights > 1e-9, weights, 0.0), capped=True)
@@ -475,4 +494,5 @@ class Search:
             found += violated
             if not violated:
                 self.rest[i] = REST_ROUNDS
-        return found
+        rows = [self.master.row(c) for c in found]
+        return rows + [self.master.row(c, 0.0) for c in self.company.violated(weights, LEAST_VIOLATION)]

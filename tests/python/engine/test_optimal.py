@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.small_tables import PAPER, insiders_of, interval, is_safe, small_linear, small_two_way, system, two_way
 from sdc.engine import optimal
 from sdc.engine.cutting.block import blocks_of
+from sdc.engine.cutting.inequalities import Company
 from sdc.engine.cutting.master import Master
 from sdc.engine.errors import EngineError
 from sdc.engine.insiders import Insider
@@ -139,6 +140,24 @@ def test_movements_need_no_inequality_in_two_way_tables(instance):
 def test_movements_are_possible_for_any_relations(instance):
     suppressed, _ = by_movements(instance)
     assert suppressed is None or is_safe(instance, suppressed, secondaries=False)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(small_two_way(), small_linear()), st.integers(0, 2**32 - 1))
+def test_secondaries_that_are_alone_are_told(instance, seed):
+    chosen = np.random.default_rng(seed).random(instance.n) < 0.5
+    suppressed = instance.primary | (chosen & instance.candidate)
+    alone = False
+    for block in blocks_of(instance):
+        inside = suppressed[block.cells]
+        hidden = abs(block.A.tocsr()[:, inside]).sign()
+        without = abs(block.A) @ block.primary == 0
+        alone |= bool((without & (np.ravel(hidden.sum(axis=1)) == 1)).any())
+        for c in Company(block).violated(inside.astype(float), 1e-3):
+            assert c @ inside < 0
+            assert not is_safe(instance, suppressed)
+    told = any(len(list(Company(b).violated(suppressed[b.cells].astype(float), 1e-3))) for b in blocks_of(instance))
+    assert told == alone
 
 
 @pytest.mark.parametrize("seed", range(3))

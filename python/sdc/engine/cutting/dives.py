@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sdc.engine.cutting.master import Master
+from sdc.engine.cutting.master import Master, Row
 
 WHOLE = 1e-6
 MOST_ROUNDS = 25
@@ -35,15 +35,15 @@ class Node:
 def dive(
     master: Master,
     nodes: int,
-    separate: Callable[[np.ndarray, bool], list[np.ndarray]],
-    accept: Callable[[np.ndarray], list[np.ndarray]],
+    separate: Callable[[np.ndarray, bool], list[Row]],
+    accept: Callable[[np.ndarray], list[Row]],
     cutoff: Callable[[], float],
     late: Callable[[], bool],
 ) -> None:
     """Visit at most so many nodes: down to a whole solution, then on from the node of least bound.
 
-    `separate(weights, thorough)` returns violated inequalities at weights [n]; `accept(pattern)` those of a
-    whole pattern, none if it is safe. Inequalities are added to the master. The master's limits are reset in
+    `separate(weights, thorough)` returns rows violated at weights [n]; `accept(pattern)` those of a
+    whole pattern, none if it is safe. They are added to the master. The master's limits are reset in
     the end.
     """
     heap = [Node(master.objective, 0, (), ())]
@@ -73,7 +73,7 @@ def dive(
 def follow(
     master: Master,
     pattern: np.ndarray,
-    separate: Callable[[np.ndarray, bool], list[np.ndarray]],
+    separate: Callable[[np.ndarray, bool], list[Row]],
     cutoff: Callable[[], float],
     late: Callable[[], bool],
 ) -> None:
@@ -89,7 +89,7 @@ def follow(
         master.limit(lower, upper)
         if not master.relax(cutoff()):
             break
-        if master.add(separate(master.weights(), True)):
+        if master.add_rows(separate(master.weights(), True)):
             continue
         below = cells[master.x[cells] < 1 - WHOLE]
         lower[np.setdiff1d(cells, below)] = 1.0
@@ -115,13 +115,13 @@ def _bound(master: Master, node: Node, separate, accept, cutoff) -> int | None:
         fractional = np.flatnonzero((master.x > WHOLE) & (master.x < 1 - WHOLE))
         if not len(fractional):
             found = separate(weights, True) or accept(weights > 0.5)
-            if not found or not master.add(found):
+            if not found or not master.add_rows(found):
                 return None
             continue
         if master.objective < before + LEAST_PROGRESS * abs(before):
             break
         before = master.objective
-        if not master.add(separate(weights, False)):
+        if not master.add_rows(separate(weights, False)):
             break
     else:
         return None

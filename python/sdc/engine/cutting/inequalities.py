@@ -124,3 +124,32 @@ def from_relations(block: Block) -> Iterator[np.ndarray]:
                 gains[target.cell] = 0.0
                 prices.append(gains)
             yield from from_prices(block, target, prices, least)
+
+
+class Company:
+    """A secondary is exact where all others of a relation are published: it has company there or is published too.
+
+    These are the bridgeless inequalities of Fischetti and Salazar-González (2000) for single relations,
+    `sum(x_i of the others) >= x_s`; relations with a primary say nothing.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.n = block.n
+        rows = abs(block.A.tocsr())
+        self.rows = rows[(rows @ block.primary == 0) & (np.diff(rows.indptr) > 0)]
+        self.needing = np.zeros(block.n, bool)
+        self.needing[[target.cell for target in block.secondary_targets]] = True
+
+    def violated(self, x: np.ndarray, least: float) -> Iterator[np.ndarray]:
+        """Inequalities that weights x [n] violate by at least so much, as vectors for a bound of 0."""
+        starts, cells = self.rows.indptr, self.rows.indices
+        if len(cells) == 0:
+            return
+        largest = np.maximum.reduceat(np.where(self.needing, x, 0.0)[cells], starts[:-1])
+        total = np.add.reduceat(x[cells], starts[:-1])
+        for row in np.flatnonzero(2 * largest > total + least):
+            members = cells[starts[row] : starts[row + 1]]
+            c = np.zeros(self.n)
+            c[members] = 1.0
+            c[members[np.argmax(np.where(self.needing[members], x[members], 0.0))]] = -1.0
+            yield c

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import highspy
 import numpy as np
@@ -33,7 +34,7 @@ class Row:
     bound: float
     whole: bool
 
-    @property
+    @cached_property
     def key(self) -> tuple[bytes, bytes]:
         """Equal for rows that say the same."""
         return self.columns.tobytes(), np.round(self.coefficients, 8).tobytes()
@@ -99,12 +100,13 @@ class Master:
 
     def add(self, inequalities: Iterable[np.ndarray], bound: float = 1.0) -> int:
         """Add inequalities `c @ x >= bound` over the block, 1 or 0; returns how many were new."""
-        rows = []
-        for c in inequalities:
-            columns = np.flatnonzero(c)
-            values = c[columns]
-            rows.append(Row(self.column[columns], values, bound, bool(np.all(np.abs(values) > 1 - ZERO))))
-        return self.add_rows(rows)
+        return self.add_rows([self.row(c, bound) for c in inequalities])
+
+    def row(self, c: np.ndarray, bound: float = 1.0) -> Row:
+        """The inequality `c @ x >= bound` over the block, 1 or 0, as a row."""
+        columns = np.flatnonzero(c)
+        values = c[columns]
+        return Row(self.column[columns], values, bound, bool(np.all(np.abs(values) > 1 - ZERO)))
 
     def add_rows(self, rows: list[Row]) -> int:
         """Add rows over the free cells; returns how many were new."""
