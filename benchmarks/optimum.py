@@ -52,6 +52,25 @@ def margins(rng: np.random.Generator, mean: float, sigma: float, digits: int = 0
     return by_cell(rng, counts, lambda n: rng.lognormal(3.0, sigma, n), digits)
 
 
+def clustered(rng: np.random.Generator, mean: float, sigma: float) -> Drawn:
+    """Cells with few or many contributors each (negative binomial)."""
+    counts = rng.negative_binomial(3, 3 / (3 + mean), (SIZE, SIZE))
+    return by_cell(rng, counts, lambda n: rng.lognormal(3.0, sigma, n), 0)
+
+
+def scaled(rng: np.random.Generator, mean: float, sigma: float) -> Drawn:
+    """Cells of large and of small contributors."""
+    counts = rng.poisson(mean, (SIZE, SIZE))
+    scale = np.repeat(rng.lognormal(0, 0.8, SIZE * SIZE), counts.ravel())
+    return by_cell(rng, counts, lambda n: rng.lognormal(3.0, sigma, n) * scale, 0)
+
+
+def pareto(rng: np.random.Generator, mean: float, exponent: float) -> Drawn:
+    """Sizes with a heavy tail and a least size, so that no cell is cheap."""
+    counts = rng.poisson(mean, (SIZE, SIZE))
+    return by_cell(rng, counts, lambda n: 10 * (1 + rng.pareto(exponent, n)), 0)
+
+
 def shared(rng: np.random.Generator, mean: float, sigma: float) -> Drawn:
     """Contributors with records in several cells."""
     return cubes.contributions(rng, (SIZE, SIZE), int(SIZE * SIZE * mean), skew=sigma, variety=0.5)
@@ -75,6 +94,17 @@ VARIANTS: dict[str, tuple[Callable[..., Drawn], float, int]] = {
     "gamma_6_1.0_p25_decimal": (partial(gamma, mean=6, shape=1.0, digits=2), 25.0, 12),
     "margins_12_1.0_p15": (partial(margins, mean=12, sigma=1.0), 15.0, 13),
     "margins_20_1.5_p10": (partial(margins, mean=20, sigma=1.5), 10.0, 14),
+    # Few primaries, whose protection costs much: the hardest to prove.
+    "poisson_15_1.5_p15_110": (partial(poisson, mean=15, sigma=1.5), 15.0, 110),
+    "poisson_15_1.5_p15_112": (partial(poisson, mean=15, sigma=1.5), 15.0, 112),
+    "poisson_20_1.6_p10_110": (partial(poisson, mean=20, sigma=1.6), 10.0, 110),
+    "poisson_20_1.6_p10_111": (partial(poisson, mean=20, sigma=1.6), 10.0, 111),
+    "poisson_20_1.6_p10_112": (partial(poisson, mean=20, sigma=1.6), 10.0, 112),
+    "clustered_20_1.5_p10_110": (partial(clustered, mean=20, sigma=1.5), 10.0, 110),
+    "scaled_12_1.2_p15_110": (partial(scaled, mean=12, sigma=1.2), 15.0, 110),
+    "scaled_12_1.2_p15_111": (partial(scaled, mean=12, sigma=1.2), 15.0, 111),
+    "pareto_12_1.5_p15_110": (partial(pareto, mean=12, exponent=1.5), 15.0, 110),
+    "pareto_12_1.5_p15_111": (partial(pareto, mean=12, exponent=1.5), 15.0, 111),
 }
 METHODS = ("heuristic", "auto")
 HEADINGS = ("variant", "insiders", "primaries", "optimum", "bound", "proven", "CPU s")
