@@ -204,7 +204,8 @@ def _cheaper(
 
 def _affordable(system: System, suppressed: np.ndarray, work: tuple[int, float]) -> int:
     """How many programs are worth their time in a system of this size."""
-    size = 1 + system.m * int(suppressed.sum()) / ENTRIES
+    # Where relations are many, programs are large even for few cells.
+    size = 1 + system.m * (int(suppressed.sum()) + system.m / 4) / ENTRIES
     return int((work[0] + work[1] * min(system.n, MOST_CELLS)) / size**SIZE_POWER)
 
 

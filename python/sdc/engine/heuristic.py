@@ -32,7 +32,7 @@ JOINT_FROM = 500
 # Where so many primaries can move to one side only, bounds give more away than relations, and are looked at first.
 ONE_SIDED = 5000
 # Variants of the fixpoint, the standard deviation of the logarithm of their costs, and orders in which each is thinned.
-VARIANTS, SPREAD, ORDERS = 10, 0.25, 2
+VARIANTS, SPREAD, ORDERS = 6, 0.25, 2
 # Largest neighbourhood of single repairs, round by round: what is easy first, it often settles what is not.
 LIMITS = (600, 2000, 4000, 16_000, None)
 # So many repairs in a row that needed no new cell mean that certificates would do better.
