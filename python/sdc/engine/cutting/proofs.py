@@ -201,10 +201,11 @@ class Proofs:
         clear = np.abs(moves) > max(CLEAR * np.abs(moves).max(), STILL)
         move[cells[clear]] = moves[clear]
         own = move[self.cell]
-        with np.errstate(invalid="ignore"):
+        # Without bounds a cell can move as far as numbers go, and twice as far is still far.
+        with np.errstate(invalid="ignore", over="ignore"):
             up = np.nan_to_num(np.maximum(own * scale[1.0], -own * scale[-1.0]), nan=0.0)
             down = np.nan_to_num(np.maximum(-own * scale[1.0], own * scale[-1.0]), nan=0.0)
-        reach = np.choose(self.kind, [up, down, up + down, np.maximum(up, down)])
+            reach = np.choose(self.kind, [up, down, up + down, np.maximum(up, down)])
         return (own != 0) & (reach >= self.level * (1 - TOLERANCE)), own != 0
 
 
