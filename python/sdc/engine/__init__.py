@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +19,8 @@ from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
 from sdc.engine.attackers.integers import IntegerReader
 from sdc.engine.attackers.reader import Reader
 from sdc.engine.attackers.unions import NAME as UNIONS
-from sdc.engine.audit import Progress, examine, replay
-from sdc.engine.composite import suppress_with_unions
+from sdc.engine.audit import Finding, Progress, examine, replay
+from sdc.engine.composite import close_to_insiders, suppress_with_unions
 from sdc.engine.controlled_rounding import round_controlled
 from sdc.engine.cutting.attacker import ENTRIES
 from sdc.engine.errors import EngineError, named
@@ -102,23 +103,35 @@ def suppress(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     bound = 0.0
 
-    def options() -> dict:
+    def options(pinning: bool = pinning) -> dict:
         return {"pinning": pinning, "time_limit": _left(deadline), "threads": threads, "progress": progress}
 
-    def protect(system: System) -> Pattern:
-        return suppress_heuristically(system, named_attackers(system, attackers), **options())[0]
+    def examined(pattern: Pattern, pinning: bool = pinning) -> Finding:
+        return examine(pattern, named_attackers(pattern.system, attackers), **options(pinning))
 
-    def cheaper(system: System, start: np.ndarray) -> np.ndarray:
+    def protect(system: System, pinning: bool = pinning) -> Pattern:
+        return suppress_heuristically(system, named_attackers(system, attackers), **options(pinning))[0]
+
+    def cheaper(system: System, start: np.ndarray, pinning: bool = pinning) -> np.ndarray:
         nonlocal bound
         insiders = named_attackers(system, attackers)
-        better, bound = _cheaper(system, start, insiders, method, work, deadline, options())
+        better, bound = _cheaper(system, start, insiders, method, work, deadline, options(pinning))
         return better
 
-    def safe(pattern: Pattern) -> bool:
-        return len(examine(replay(pattern), named_attackers(system, attackers), **options()).failing) == 0
+    def with_unions(pinning: bool) -> np.ndarray:
+        def safe(pattern: Pattern) -> bool:
+            return len(examined(replay(pattern), pinning).failing) == 0
+
+        # What insiders pin down takes longest to examine, and there is little of it: it is asked of the result first.
+        steps = (partial(step, pinning=pinning) for step in (protect, cheaper))
+        return suppress_with_unions(system, judge, *steps, safe, deadline)
 
     if UNIONS in [reader.name for reader in readers]:
-        suppressed = suppress_with_unions(system, judge, protect, cheaper, safe, deadline)
+        suppressed = with_unions(pinning=False)
+        if pinning:
+            suppressed = close_to_insiders(system, suppressed, judge, examined, deadline)
+        if suppressed is None:
+            suppressed = with_unions(pinning=True)
         # What was proven is about a system with the unions met on the way, and these depend on the pattern.
         bound = 0.0
     else:

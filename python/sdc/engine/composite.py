@@ -20,8 +20,9 @@ import scipy.sparse as sp
 
 from sdc.engine import elimination
 from sdc.engine.attackers.unions import Unions, unsafe_unions
+from sdc.engine.audit import Finding
 from sdc.engine.circuits import as_points, certify_by_basis, scales_of
-from sdc.engine.closing import MANY, close
+from sdc.engine.closing import MANY, close, repair_pairs
 from sdc.engine.elimination import Basis
 from sdc.engine.errors import EngineError, named
 from sdc.engine.fixpoint import local_fixpoint
@@ -90,6 +91,38 @@ def suppress_with_unions(
         return best
     bad = system.cell_id[np.unique(unions.member.indices)]
     raise EngineError(f"suppress: sums of cells {named(bad)}: no suppression found protects them", cells=bad)
+
+
+def close_to_insiders(
+    system: System,
+    suppressed: np.ndarray,
+    judge: Judge,
+    examined: Callable[[Pattern], Finding],
+    deadline: float | None = None,
+) -> np.ndarray | None:
+    """The pattern `suppressed` with further cells, if need be, so that insiders pin down nothing; None if that fails.
+
+    `examined` audits a pattern against them. No unsafe union follows from the result if none did before.
+    """
+
+    def safe(pattern: Pattern) -> bool:
+        # The next round examines it.
+        return True
+
+    for _ in range(ROUNDS):
+        pattern = Pattern(system, suppressed)
+        finding = examined(pattern)
+        if len(finding.failing) == 0:
+            return suppressed
+        try:
+            repair_pairs(pattern, Repairer(pattern), finding.insiders, deadline)
+            again, _, done = _reinforced(system, pattern, Unions.none(system.n), judge, safe, deadline)
+        except EngineError:
+            return None
+        if not done or np.array_equal(again, suppressed):
+            return None
+        suppressed = again
+    return None
 
 
 def _reinforced(

@@ -9,6 +9,7 @@ what that last program denies is pinned down.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ from sdc.engine.repair_many import repair_many
 # Bases tried one after the other, as long as each settles this part of the pairs that are left.
 TURNS = 12
 GAIN = 0.2
+# Classes of displacements by how many cells they move.
+LENGTHS = (0, 8, 16, 64, np.inf)
 # Pairs of a primary and an insider that may be given a program in a small neighbourhood. None is where bases leave more
 # primaries open than that.
 WORK = 3_000
@@ -124,13 +127,20 @@ class _Pairs:
 
     def settle(self, displacements: sp.csc_matrix) -> None:
         """Drop the pairs to whom one of these displacements, float64[n, count], shows a second value."""
-        if displacements.nnz == 0:
-            return
+        length = np.diff(displacements.indptr)
+        # Short ones are known to few, and leave little to ask of long ones.
+        for least, most in itertools.pairwise(LENGTHS):
+            some = np.flatnonzero((least < length) & (length <= most))
+            if len(some):
+                self._settle(displacements if len(some) == len(length) else displacements[:, some])
+
+    def _settle(self, displacements: sp.csc_matrix) -> None:
         cells, moves = displacements.indices, displacements.data
         owner = np.repeat(np.arange(displacements.shape[1]), np.diff(displacements.indptr))
         rooms = self._pattern.room_up, self._pattern.room_down
         reach = np.abs(moves) * np.maximum(*scales(cells, moves, displacements.indptr[:-1], *rooms))[owner]
-        far = (reach >= self._enough[cells]) & (self._place[cells] >= 0)
+        asked = ~self._shown | (np.diff(self._left.indptr) > 0)
+        far = (reach >= self._enough[cells]) & (self._place[cells] >= 0) & asked[self._place[cells]]
         shape = (len(self.cells), displacements.shape[1])
         shows = sp.csr_matrix((np.ones(int(far.sum())), (self._place[cells[far]], owner[far])), shape=shape)
         moved = sp.csc_matrix((np.ones(len(cells)), cells, displacements.indptr), shape=displacements.shape)

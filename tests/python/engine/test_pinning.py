@@ -84,3 +84,17 @@ def test_blocks_of_many_cells_leave_nothing_to_insiders(seed: int) -> None:
     checks.assert_protected_from_insiders(cube.cells, cube.relations, pattern)
     cells = checks.with_pattern(cube.cells, pattern)
     assert set(audit(cells, cube.relations)["verdict"].to_pylist()) == {"safe"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 7])
+def test_with_rules_the_result_leaves_nothing_to_insiders(seed: int) -> None:
+    """What is asked once, of the result, is asked: its repair opens no sum below the threshold."""
+    cube = whole_cube(seed, lower=1.0)
+    number = pa.array([round(value) for value in cube.cells["value"].to_pylist()], pa.int64())
+    cells, rules = cube.cells.append_column("contributors", number), {"threshold": 4}
+    loose = suppress(cells, cube.relations, rules=rules, pinning=False, work=0)
+    assert "exact" in audit(checks.with_pattern(cells, loose), cube.relations, rules=rules)["verdict"].to_pylist()
+    pattern = suppress(cells, cube.relations, rules=rules, work=0)
+    checks.assert_protected_from_insiders(cells, cube.relations, pattern)
+    audited = audit(checks.with_pattern(cells, pattern), cube.relations, rules=rules)
+    assert set(audited["verdict"].to_pylist()) == {"safe"}
