@@ -27,9 +27,9 @@
     frozen     cells that may not be suppressed, because they are released already: a relation with the product's `by`
                columns and dimensions. Fails, naming cells, where such a cell is unsafe, or gives an unsafe one away
     explain    why each cell is suppressed, in further columns (default true; python/sdc/engine/explain.py)
-    unions     whether sums of suppressed cells that a reader can compute must have as many contributors as the threshold asks
-               for (default true). false is a weaker guarantee that suppresses less, for products with so many unsafe cells
-               that too little would be left
+    unions     whether sums of suppressed cells that a reader can compute must pass the threshold and the rules of
+               concentration like any cell (default true). false is a weaker guarantee that suppresses less, for products
+               with so many unsafe cells that too little would be left
 -#}
 {%- macro protect(
     cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1, previous=none, frozen=none, explain=true,
@@ -57,7 +57,6 @@
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
     {%- set product = sdc._product_of(model, 'protect') -%}
     {%- do sdc._require_cost(cost, product) -%}
-    {%- set rules_of_sums = sdc._rules_of_sums(in_force, unions) -%}
     {%- set choices = previous is not none or frozen is not none -%}
 
 with
@@ -85,6 +84,7 @@ cells as (
 ),
 
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
+{%- set rules_of_sums = sdc._rules_of_sums(in_force, unions, product.measures[measure]) -%}
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
         {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,

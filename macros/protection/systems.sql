@@ -130,6 +130,7 @@ from (
                 previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
                 contributor := rules.contributor,
                 contributors := cast(cells.{{ measure }}_contributors as bigint),
+                {{ sdc._largest(measure, rules_of_sums) | indent(16) }},
                 "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
             ) order by cells.cell_id) as cell_list
         from {{ cells }} as cells
@@ -152,14 +153,35 @@ from (
 
 
 {#-
-    The rules in force that a sum of suppressed cells must pass like any cell, as the engine names them: the threshold of
-    contributors; none where protect() asks for none (`unions`). Rules about records, groups and requests look at single
-    cells only; those of concentration the engine knows for sums, too, but sums that may fail them are too many to try.
+    The rules in force that a sum of suppressed cells of a measure must pass like any cell, as the engine names them: the
+    threshold of contributors and, of magnitudes, those of concentration; none where protect() asks for none (`unions`).
+    Rules about records, groups and requests look at single cells only.
     Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
 -#}
-{%- macro _rules_of_sums(in_force, unions) -%}
-    {%- set least = in_force.get('threshold', {}).get('contributors') -%}
-    {{- return({'threshold': least} if unions and least is not none else {}) -}}
+{%- macro _rules_of_sums(in_force, unions, measure) -%}
+    {%- set asked = {} -%}
+    {%- if unions and in_force.get('threshold', {}).get('contributors') is not none -%}
+        {%- do asked.update({'threshold': in_force.threshold.contributors}) -%}
+    {%- endif -%}
+    {%- for rule in ['dominance', 'p_percent', 'prior_posterior'] if unions and rule in in_force and sdc._is_magnitude(measure) -%}
+        {%- do asked.update({rule: in_force[rule]}) -%}
+    {%- endfor -%}
+    {{- return(asked) -}}
+{%- endmacro -%}
+
+
+{#- What rules of concentration need of a cell, as fields of the engine's struct: its size and its largest contributors. -#}
+{%- macro _largest(measure, rules_of_sums) -%}
+    {%- set needed = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
+absolute := cast({{ 'cells.' ~ measure ~ '_absolute' if needed else 'null' }} as double),
+largest :=
+    {%- if needed %} list_transform(coalesce(cells.{{ measure }}_largest, []), lambda one: struct_pack(
+    contributor := one.contributor,
+    amount := cast(one.amount as double),
+    waived := one.waived
+))
+    {%- else %} cast(null as struct(contributor varchar, amount double, waived boolean)[])
+    {%- endif -%}
 {%- endmacro -%}
 
 

@@ -30,7 +30,7 @@ from sdc.restricted import KEY_VARIABLE
 CELLS = (
     "struct(cell_id bigint, name varchar, value double, status varchar, cost double, lower double, upper double, "
     "upl double, lpl double, spl double, frozen boolean, previous boolean, contributor bigint, contributors bigint, "
-    '"integer" boolean)[]'
+    'absolute double, largest struct(contributor varchar, amount double, waived boolean)[], "integer" boolean)[]'
 )
 VALUES = "struct(cell_id bigint, name varchar, value double)[]"
 RELATIONS = "struct(relation_id bigint, cell_id bigint, coefficient double)[]"

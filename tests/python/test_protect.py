@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from conftest import Project
@@ -121,16 +122,15 @@ def test_released_cells_are_not_suppressed(protect, plain, database):
     assert_safe(rows, plain)
 
 
-@pytest.mark.parametrize(("arguments", "rules"), [("", {"threshold": 3}), (", unions=false", None)])
-def test_sums_are_held_to_the_threshold_unless_told_otherwise(protect, arguments, rules):
-    """Suppression and audit are given the same rules and attackers."""
+def calls_of(protect, arguments: str) -> list[tuple[pa.Table, dict]]:
+    """The cells and keywords with which a call of protect() asks the engine to suppress and to audit."""
     asked = []
 
     def asking(name: str):
         method = getattr(functions.engine, name)
 
         def call(*tables, **keywords):
-            asked.append((keywords.get("rules"), keywords["attackers"]))
+            asked.append((tables[0], keywords))
             return method(*tables, **keywords)
 
         return call
@@ -139,7 +139,34 @@ def test_sums_are_held_to_the_threshold_unless_told_otherwise(protect, arguments
         patch.setattr(functions.engine, "suppress", asking("suppress"))
         patch.setattr(functions, "audit_once", lambda *tables, **keywords: asking("audit")(*tables, **keywords))
         protect(arguments + ", explain=false")
-    assert asked and set(map(str, asked)) == {str((rules, ("contributors", "unions") if rules else ("contributors",)))}
+    assert asked
+    return asked
+
+
+@pytest.mark.parametrize(("arguments", "rules"), [("", {"threshold": 3}), (", unions=false", None)])
+def test_sums_are_held_to_the_threshold_unless_told_otherwise(protect, arguments, rules):
+    """Suppression and audit are given the same rules and attackers."""
+    asked = {(str(keywords["rules"]), keywords["attackers"]) for _, keywords in calls_of(protect, arguments)}
+    assert asked == {(str(rules), ("contributors", "unions") if rules else ("contributors",))}
+
+
+def test_sums_of_magnitudes_are_held_to_the_rules_of_concentration(protect):
+    """With the largest contributors of each cell; counts have none."""
+    asked = calls_of(protect, ", rules={'p_percent': {'p': 10}}")
+    magnitudes = [cells for cells, keywords in asked if "p_percent" in keywords["rules"]]
+    counts = [cells for cells, keywords in asked if keywords["rules"] == {"threshold": 3}]
+    assert len(magnitudes) == len(counts) == len(asked) / 2
+    for cells in magnitudes:
+        rows = cells.to_pylist()
+        assert max(len(row["largest"]) for row in rows) == 5
+        for row in rows:
+            assert len(row["largest"]) == min(row["contributors"], 5)
+            assert sum(one["amount"] for one in row["largest"]) <= row["absolute"] + 1e-6
+            assert row["contributors"] > 5 or sum(one["amount"] for one in row["largest"]) >= row["absolute"] - 1e-6
+    assert all("largest" not in cells.column_names for cells in counts)
+    assert {str(keywords["rules"]) for _, keywords in asked if "p_percent" in keywords["rules"]} == {
+        str({"threshold": 3, "p_percent": {"p": 10, "m": 1}})
+    }
 
 
 def test_periods_are_tables_of_their_own(protect, plain, database):

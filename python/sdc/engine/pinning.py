@@ -196,7 +196,7 @@ def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | No
     shadow = Pattern(replace(pattern.system, frozen=~pattern.suppressed), pattern.suppressed)
     shadow.needs = replace(shadow.needs, step=np.where(shadow.needs.integer, 1.0, 2 * shadow.needs.positive))
     repairer = Repairer(shadow)
-    for size in (size for size in SIZES[:2] if size < repairer.view.columns):
+    for size in (size for size in SIZES[:4] if size < repairer.view.columns):
         tried: set[tuple[int, int]] = set()
         while work > 0:
             first: dict[int, int] = {}
