@@ -52,6 +52,7 @@ frozen := false,
 previous := false,
 contributor := cast(null as bigint),
 contributors := cast(null as bigint),
+{{ sdc._largest(measure, {}) }},
 "integer" := {{ 'true' if count else 'false' }}
     {%- endset %}
 {{ sdc._treat('sdc_adjust', 'adjusted', product, measure, fields,

@@ -94,6 +94,7 @@ frozen := false,
 previous := false,
 contributor := cast(null as bigint),
 contributors := cast(null as bigint),
+{{ sdc._largest(measure, {}) }},
 "integer" := {{ 'true' if sdc._is_count(mart.product.measures[measure]) else 'false' }}
     {%- endset %}
 {{ sdc._treat('sdc_audit', 'verdict', mart.product, measure, fields, {}, measure ~ '_primary') }}

@@ -9,7 +9,7 @@ and one of the other add up to one for both, unless they meet.
 
 Displacements are looked for in neighbourhoods that grow up to the whole component. Where there is none, the dual
 program asks for a set: the parts of cells that the relations add up to with the largest sum of s. Where these parts are
-all or nothing it is a sum that fails; otherwise nothing is known.
+not all or nothing, the same is asked in whole numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import lp
+from sdc.engine import lp, mip
 from sdc.engine.elimination import PRIME
 from sdc.engine.neighbourhood import grow
 from sdc.engine.parallel import in_threads
@@ -36,6 +36,8 @@ ALL = 20_000
 TOGETHER = 8
 # A displacement exceeds the sensitivities by this part of the least that is positive, to spare for rounding.
 SPARE = 1e-6
+# A part of a cell that is so near to all or nothing is whole.
+WHOLE = 1e-6
 
 # A displacement: (cells, how far each moves).
 Moves = tuple[np.ndarray, np.ndarray]
@@ -98,14 +100,18 @@ class Balance:
             if moves is None:
                 moves = self._displacement(sensitivity, near)
                 if moves is None:
-                    sets += self._sums(sensitivity)
-                    whole = False
-                    continue
-                found.append(moves)
+                    some = self._sums(sensitivity)
+                    if some or some is None:
+                        sets, whole = sets + (some or []), False
+                        continue
+                else:
+                    found.append(moves)
             if len(known) < self._coalition:
-                others = self._not_served(moves, sensitivity, (target, *known))
-                if alone is not None:
-                    others = self._not_apart(moves, target, others, alone)
+                if moves is None:
+                    others = np.setdiff1d(self._who, (target, *known))
+                else:
+                    others = self._not_served(moves, sensitivity, (target, *known))
+                    others = others if alone is None else self._not_apart(moves, target, others, alone)
                 more = [tuple(sorted((*known, who))) for who in others.tolist()]
                 todo += [one for one in more if one not in seen]
                 seen.update(more)
@@ -169,9 +175,9 @@ class Balance:
                 return moves
         return None
 
-    def _sums(self, sensitivity: np.ndarray) -> list[np.ndarray]:
-        """The set with the largest sum of sensitivities that follows, as positions in the entries; none where the
-        program takes parts of cells.
+    def _sums(self, sensitivity: np.ndarray) -> list[np.ndarray] | None:
+        """The set with the largest sum of sensitivities that follows, as positions in the entries, as a list: empty
+        where that is not positive; None where the work did not suffice to tell.
         """
         entries = self._entries
         gain = sensitivity[entries.cells]
@@ -180,11 +186,18 @@ class Balance:
         # Of sets with the same sum the smallest.
         cost = SPARE * gain[gain > 0].min(initial=np.inf) - gain
         matrix = rows[:, np.unique(rows.indices)].T.tocsr()
-        solution = lp.minimise(cost, matrix, np.zeros(len(chosen)), np.ones(len(chosen)))
-        if solution.status != lp.OPTIMAL:
-            return []
-        some = chosen[solution.x > 0.5]
-        return [some] if len(some) and not (entries.keys[some].sum(axis=0) % PRIME).any() else []
+        none, ones, zeros = np.zeros(len(chosen)), np.ones(len(chosen)), np.zeros(matrix.shape[0])
+        part = lp.minimise(cost, matrix, none, ones).x
+        if part is not None and (np.minimum(part, 1 - part) > WHOLE).any():
+            program = mip.Program(cost, matrix, none, ones, zeros, zeros, ones.astype(bool))
+            solved = mip.minimise_integral(program, none) if len(chosen) <= mip.WHOLE else mip.Integral(mip.UNDECIDED)
+            part = solved.x if solved.status == lp.OPTIMAL else None
+        if part is None:
+            return None
+        some = chosen[part > 0.5]
+        if cost @ part >= 0 or (entries.keys[some].sum(axis=0) % PRIME).any():
+            return [] if cost @ part >= 0 else None
+        return [some]
 
 
 class _Near:

@@ -102,16 +102,18 @@ def test_programs_find_and_refute() -> None:
     assert met["found"] >= 10 and met["nothing"] >= 20 and met["unexamined"] == 0
 
 
-def weighed(rules: dict, *cells: tuple[float, int, dict[int, float]], **options: float) -> tuple[bool, list[list[int]]]:
-    """Contributor 0 in parts of a published total, each of a size, of so many contributors, of whom some are listed:
-    is it outweighed, and the sets found.
+def weighed(
+    rules: dict, *cells: tuple[float, int, dict[int, float]], times: float = 1.0, **options: float
+) -> tuple[bool, list[list[int]]]:
+    """Contributor 0 in parts of a published total, the first of them so many `times`, each of a size, of so many
+    contributors, of whom some are listed: is it outweighed, and the sets found.
     """
     count = len(cells)
     lists = [[{"contributor": who, "amount": much} for who, much in listed.items()] for _, _, listed in cells]
     table = pa.table(
         {
             "cell_id": list(range(count + 1)),
-            "value": [*(size for size, _, _ in cells), sum(size for size, _, _ in cells)],
+            "value": [*(size for size, _, _ in cells), sum(size for size, _, _ in cells) + (times - 1) * cells[0][0]],
             "status": ["primary"] * count + ["safe"],
             "contributors": [*(number for _, number, _ in cells), 99],
             "largest": pa.array([*lists, []], LISTED),
@@ -121,7 +123,7 @@ def weighed(rules: dict, *cells: tuple[float, int, dict[int, float]], **options:
         {
             "relation_id": [0] * (count + 1),
             "cell_id": list(range(count + 1)),
-            "coefficient": [1.0] * count + [-1.0],
+            "coefficient": [times, *[1.0] * (count - 1), -1.0],
         }
     )
     system, in_force = System.from_arrow(table, relations), Rules.of(rules)
@@ -141,6 +143,13 @@ def test_known_answers() -> None:
     assert weighed(rules, fifty, forty, (6.0, 1, {2: 6.0})) == (True, [])
     # Whose time has passed knows nothing.
     assert weighed(rules, fifty, forty, (6.0, 1, {2: 6.0}), deadline=0.0) == (False, [])
+
+
+def test_parts_of_cells_are_no_sum() -> None:
+    """Twice 50 and another follow; a half of it would give the 50 away, but no set of cells does."""
+    fifty, other = (50.0, 1, {0: 50.0}), (4.0, 1, {1: 4.0})
+    assert weighed({"p_percent": 10}, fifty, other) == (False, [[0, 1]])
+    assert weighed({"p_percent": 10}, fifty, other, times=2.0) == (True, [])
 
 
 def test_a_coalition_may_stand_in_one_cell() -> None:
