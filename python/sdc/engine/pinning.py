@@ -20,7 +20,7 @@ from sdc.engine import elimination
 from sdc.engine.insiders import Insider, Insiders, each_insider
 from sdc.engine.others import Others, has_few
 from sdc.engine.pattern import Pattern, scales
-from sdc.engine.repair import SIZES, Repairer
+from sdc.engine.repair import Repairer
 from sdc.engine.repair_many import repair_many
 
 # Bases tried one after the other, as long as each settles this part of the pairs that are left.
@@ -28,7 +28,9 @@ TURNS = 12
 GAIN = 0.2
 # Classes of displacements by how many cells they move.
 LENGTHS = (0, 8, 16, 64, np.inf)
-# Pairs of a primary and an insider that may be given a program in a small neighbourhood. None is where bases leave more
+# Sizes of neighbourhoods, in columns, one after the other.
+SIZES = (200, 600, 2000, 8000, 16_000)
+# Pairs of a primary and an insider that may be given a program in a neighbourhood. None is where bases leave more
 # primaries open than that.
 WORK = 3_000
 # An audit may give at least one to every fourth primary.
@@ -196,7 +198,7 @@ def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | No
     shadow = Pattern(replace(pattern.system, frozen=~pattern.suppressed), pattern.suppressed)
     shadow.needs = replace(shadow.needs, step=np.where(shadow.needs.integer, 1.0, 2 * shadow.needs.positive))
     repairer = Repairer(shadow)
-    for size in (size for size in SIZES[:4] if size < repairer.view.columns):
+    for size in (size for size in SIZES if size < repairer.view.columns):
         tried: set[tuple[int, int]] = set()
         while work > 0:
             first: dict[int, int] = {}
