@@ -24,9 +24,10 @@
     waivers       boolean column: the contributor of this record consented to its disclosure. It is waived in a cell
                   where all its records are
 
-    Cost: records are grouped once, by contributor, which tells who has a single leaf cell: nearly all, and these are settled.
-    Only contributors with several are grouped by leaf cell too, and followed upwards until they no longer span several of
-    the cells to come. Whatever is settled is added up to cells, and cells are rolled up one dimension after another.
+    Cost: records are grouped once by leaf cell, which settles all of a contributor with one record: nearly all. Only the
+    others are grouped by contributor and leaf cell too, and followed upwards, the last dimension first, until they no longer
+    span several of the cells to come: least where the last dimension is the one with the fewest codes. Whatever is settled
+    is added up to cells, and cells are rolled up one dimension after another.
 -#}
 {%- macro cells(relation, dimensions, measures, contributor, by=[], tables=none, requests=none, waivers=none) -%}
     {%- set product = sdc._product(dimensions, measures, contributor, by, tables, requests, waivers) -%}
@@ -42,7 +43,7 @@
     }) -}}
     {%- set dims = product.dimensions | map(attribute='name') | list -%}
     {%- set keys = product.by + dims -%}
-    {%- set followed = sdc._followed(product) -%}
+    {%- set upwards = dims | reverse | list -%}
     {%- set lists = [] -%}
     {%- for measure in product.magnitudes -%}{%- do lists.append(measure.name ~ '_largest') -%}{%- endfor -%}
 
@@ -63,7 +64,8 @@ contributions as not materialized (
         {%- for measure in product.measures %}
         {{ sdc._contribution(measure) }},
         {%- endfor %}
-        cast({{ contributor }} as varchar) as contributor
+        cast({{ contributor }} as varchar) as contributor,
+        cast(1 as bigint) as records
     from {{ relation }}
 ),
 
@@ -81,70 +83,29 @@ contributions as not materialized (
 {% endfor -%}
 {{ sdc._problems(product) }}
 
-coded as not materialized (
-    {{ sdc._coded(keys, 'contributions') | indent }}
+-- unfit contributions stop it all here
+checked as not materialized (
+    select *
+    from contributions
     where (select case when count(*) > 0 then error(substr(min(problem), 3)) else true end from problems)
 ),
 
--- one row per contributor, and whether it has one leaf cell
-contributor_totals as (
+-- the contributors with several records, numbered once for all: a number is followed in a fraction of the time
+repeated as materialized (
     select
         {{ sdc._prefixed(product.by, '') }}contributor,
-        {%- for name in dims %}
-        min({{ name }}) as {{ name }},
-        max({{ name }}) as {{ name }}_last,
-        {%- endfor %}
-        count(*) as records,
-        {{- sdc._contributor_totals(product) | indent(8) }}
-    from coded
+        cast(row_number() over () as integer) as contributor_number
+    from checked
     group by {{ sdc._prefixed(product.by, '') }}contributor
+    having count(*) > 1
 ),
 
--- the contributors with several, numbered: a number is followed in a fraction of the time
-spanning_0 as (
-    select
-        {{ sdc._prefixed(product.by, '') }}contributor,
-        row_number() over () as contributor_number
-    from contributor_totals
-    where {% for name in dims %}{{ 'or ' if not loop.first }}{{ name }} <> {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+numbered as (
+    {{ sdc._coded(product.by, 'repeated') | indent }}
 ),
 
-contributors_0 as (
-    select
-        contributor_number,
-        {{ dims | join(', ') }},
-        count(*) as records,
-        {{- sdc._contributor_totals(product) | indent(8) }}
-    from (
-        {{ sdc._coded(keys, '(select * from contributions semi join spanning_0 using (contributor))') | indent(8) }}
-    )
-    inner join spanning_0 using ({{ sdc._prefixed(product.by, '') }}contributor)
-    group by all
-),
-
-{% for name in dims -%}
-{%- set step = loop.index -%}
-contributors_{{ step }} as (
-    select contributor_number, {{ (dims + followed) | join(', ') }}
-    from {{ sdc._below(step, dims) }}
-    union all
-    select
-        contributor_number,
-        {{ sdc._keys_with(dims, name, 'below') }}
-        {{- sdc._followed_totals(product) | indent(8) }}
-    from {{ sdc._below(step, dims) }} as below
-    inner join {{ name }}_ancestors as ancestors
-        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
-    group by all
-),
-
-{% if loop.revindex > 2 -%}
-{{ sdc._settled(step, dims[:step]) }}
-
-{% endif -%}
-{% endfor -%}
--- the leaf cells: all values, and who has no other cell
-rolled_0 as (
+-- the leaf cells: all values, and of the other contributors each record as a cell of one
+leaves as (
     select
         {{ keys | join(', ') }},
         {{- sdc._merged(product) | indent(8) }}
@@ -153,21 +114,60 @@ rolled_0 as (
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
-        from contributor_totals
-        where {% for name in dims %}{{ 'and ' if not loop.first }}{{ name }} = {{ name }}_last{{ ' ' if not loop.last }}{% endfor %}
+        from checked
+        anti join repeated using ({{ sdc._prefixed(product.by, '') }}contributor)
         union all by name
         select
             {{ keys | join(', ') }},
             {{- sdc._values(product) | indent(12) }}
-        from contributors_0
-        inner join spanning_0 using (contributor_number)
+        from checked
+        semi join repeated using ({{ sdc._prefixed(product.by, '') }}contributor)
     )
     group by {{ keys | join(', ') }}
 ),
 
-{% for name in dims -%}
+rolled_0 as (
+    {{ sdc._coded(keys, 'leaves') | indent }}
+),
+
+contributors_0 as (
+    select
+        contributor_number,
+        {{ dims | join(', ') }}
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from (
+        {{ sdc._coded(dims, '(select * from checked inner join repeated using (' ~ sdc._prefixed(product.by, '') ~ 'contributor))')
+            | indent(8) }}
+    )
+    group by contributor_number, {{ dims | join(', ') }}
+),
+
+{% for name in upwards -%}
 {%- set step = loop.index -%}
+contributors_{{ step }} as (
+    select contributor_number, {{ (dims + sdc._followed(product)) | join(', ') }}
+    from {{ sdc._below(step, upwards) }}
+    union all
+    select
+        contributor_number,
+        {{ sdc._keys_with(dims, name, 'below') }}
+        {{- sdc._contributor_totals(product) | indent(8) }}
+    from {{ sdc._below(step, upwards) }} as below
+    inner join {{ name }}_ancestors as ancestors
+        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
+    group by all
+),
+
+{% if loop.revindex > 2 -%}
+{{ sdc._settled(step, upwards[:step]) }}
+
+{% endif -%}
 rolled_{{ step }} as (
+    {%- if not loop.last %}
+    select *
+    from rolled_{{ step - 1 }}
+    union all by name
+    {%- endif %}
     select
         {{ keys | join(', ') }},
         {{- sdc._merged(product) | indent(8) }}
@@ -176,7 +176,8 @@ rolled_{{ step }} as (
             {{ sdc._keys_with(keys, name, 'below') }},
             below.* exclude ({{ (keys + lists) | join(', ') }})
         from rolled_{{ step - 1 }} as below
-        inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        inner join {{ name }}_ancestors as ancestors
+            on below.{{ name }} = ancestors.code{{ ' and ancestors.code <> ancestors.ancestor' if not loop.last }}
         {%- if lists %}
         union all by name
         select
@@ -185,7 +186,8 @@ rolled_{{ step }} as (
             unnest({{ list }}) as {{ list }}
             {%- endfor %}
         from rolled_{{ step - 1 }} as below
-        inner join {{ name }}_ancestors as ancestors on below.{{ name }} = ancestors.code
+        inner join {{ name }}_ancestors as ancestors
+            on below.{{ name }} = ancestors.code{{ ' and ancestors.code <> ancestors.ancestor' if not loop.last }}
         {%- endif %}
         {%- if loop.last or loop.revindex > 2 %}
         union all by name
@@ -193,7 +195,7 @@ rolled_{{ step }} as (
             {{ keys | join(', ') }},
             {{- sdc._of_one_contributor(product) | indent(12) }}
         from {{ 'contributors' if loop.last else 'settled' }}_{{ step }}
-        inner join spanning_0 using (contributor_number)
+        inner join numbered using (contributor_number)
         {%- endif %}
     )
     group by {{ keys | join(', ') }}
@@ -227,18 +229,20 @@ where
 {%- endmacro -%}
 
 
-{#- Contributions with whole numbers for codes: they are grouped and joined in a fraction of the time. Unknown codes have
-    stopped it all before; outer joins are done one after another. -#}
-{%- macro _coded(keys, contributions) -%}
+{#- A relation with whole numbers for the codes of the given columns: they are grouped and joined in a fraction of the
+    time. Unknown codes have stopped it all before. -#}
+{%- macro _coded(keys, relation) -%}
 select
-    contributions.* replace (
+    coded.*
+    {%- if keys %} replace (
         {%- for key in keys %}
         {{ key }}_codes.number as {{ key }}{{ ',' if not loop.last }}
         {%- endfor %}
     )
-from {{ contributions }} as contributions
+    {%- endif %}
+from {{ relation }} as coded
 {%- for key in keys %}
-left join {{ key }}_codes on contributions.{{ key }} = {{ key }}_codes.code
+inner join {{ key }}_codes on coded.{{ key }} = {{ key }}_codes.code
 {%- endfor %}
 {%- endmacro -%}
 

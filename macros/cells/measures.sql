@@ -13,7 +13,8 @@
     {'growth': 'turnover', 'over': 'period'}         percent on the previous value of a `by` column
     {'quantile': 'size_band', 'of': 'companies', 'at': 0.5, 'bounds': {'0-9': [0, 10], '10+': [10, none]}}
 
-    Each may have 'decimals': 2 by default, 1 for percent.
+    Each may have 'decimals': 2 by default, 1 for percent. Up to four, amounts may add up to 18 digits in all, decimals
+    included; cells() says so where they do not.
 -#}
 
 
@@ -31,10 +32,10 @@
 {%- endmacro -%}
 
 
-{#- What a measure's name is followed by in columns of the cells, protected and published models. -#}
+{#- What a measure's name is followed by in columns of the cells, protected and published models, and on the way there. -#}
 {%- macro _measure_suffixes() -%}
     {{- return(['', '_contributors', '_sole_contributor', '_largest', '_absolute', '_zero_contributors', '_unweighted',
-        '_requested_largest', '_amount', '_status', '_reason', '_lower', '_upper', '_verdict', '_reliability', '_protects',
+        '_requested_largest', '_given', '_amount', '_weight', '_status', '_reason', '_lower', '_upper', '_verdict', '_reliability', '_protects',
         '_basis', '_through', '_margin', '_marker', '_is_safe']) -}}
 {%- endmacro -%}
 

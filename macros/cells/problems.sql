@@ -44,6 +44,21 @@ problems as (
     from facts
     where {{ measure.name }}_negative > 0
     {%- endfor %}
+    {%- for measure in product.measures if not sdc._is_count(measure) %}
+    {%- set columns = ['`' ~ measure.column ~ '`'] * (measure.column is not sameas true)
+        + ['`' ~ measure.weight ~ '`'] * (measure.weight is not none) %}
+    {%- set most = sdc._digits(measure) - measure.decimals %}
+    union all
+    select '5 {{ where }}measure `{{ measure.name }}` has ' || {{ measure.name }}_unreadable || ' records in which '
+        || '{{ columns | join(" times ") }} is no number of at most {{ most }} digits before the point. Correct them in staging' as problem
+    from facts
+    where {{ measure.name }}_unreadable > 0
+    union all
+    select '5 {{ where }}measure `{{ measure.name }}` adds up to more than {{ most }} digits before the point. Tabulate thousands '
+        || 'or millions, or give the measure fewer "decimals"' as problem
+    from facts
+    where {{ measure.name }}_size >= 1e{{ most }}
+    {%- endfor %}
     {%- for dimension in product.dimensions %}
     {%- set name = dimension.name %}
     union all
@@ -151,6 +166,12 @@ facts as (
         {%- endfor %}
         {%- for measure in product.measures if not sdc._is_count(measure) and not measure.negatives %}
         count(*) filter (where {{ measure.name }}{{ '_amount' if measure.weight }} < 0) as {{ measure.name }}_negative,
+        {%- endfor %}
+        {%- for measure in product.measures if not sdc._is_count(measure) %}
+        count(*) filter (where {{ measure.name }}_given and {{ measure.name }} is null) as {{ measure.name }}_unreadable,
+        greatest(
+            sum(abs({{ measure.name }})){{ ', sum(abs(' ~ measure.name ~ '_amount))' if measure.weight }}
+        ) as {{ measure.name }}_size,
         {%- endfor %}
         count(*) - count(contributor) as without_contributor,
         count(*) as records

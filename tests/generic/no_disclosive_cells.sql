@@ -55,7 +55,8 @@ contributions as (
         {%- for measure in recounted.measures %}
         {{ sdc._contribution(measure) }},
         {%- endfor %}
-        cast({{ product.contributor }} as varchar) as contributor
+        cast({{ product.contributor }} as varchar) as contributor,
+        cast(1 as bigint) as records
     from {{ source }}
 ),
 
@@ -90,15 +91,13 @@ contributions as (
 
 {% endfor -%}
 -- straight from the records to each cell, and contributor by contributor
-contributors as (
+placed as (
     select
         {{ sdc._prefixed(product.by, 'contributions.') }}
         {%- for name in product.dimensions %}
         {{ name }}_above.ancestor as {{ name }},
         {%- endfor %}
-        contributions.contributor,
-        count(*) as records,
-        {{- sdc._contributor_totals(recounted) | indent(8) }}
+        contributions.* exclude ({{ (product.by + product.dimensions) | join(', ') }})
     from contributions
     {%- for name in product.dimensions %}
     inner join {{ name }}_above on contributions.{{ name }} = {{ name }}_above.code
@@ -106,7 +105,15 @@ contributors as (
         and {{ name }}_above.ancestor = '{{ product.totals[name] | replace("'", "''") }}'
         {%- endif %}
     {%- endfor %}
-    group by all
+),
+
+contributors as (
+    select
+        {{ key }},
+        contributor
+        {{- sdc._contributor_totals(recounted) | indent(8) }}
+    from placed
+    group by {{ key }}, contributor
 ),
 
 merged as (
@@ -116,7 +123,11 @@ merged as (
     from (
         select
             {{ key }},
-            {{- sdc._values(recounted) | indent(12) }},
+            {{- sdc._values(recounted) | indent(12) }}
+        from placed
+        union all by name
+        select
+            {{ key }},
             {{- sdc._of_one_contributor(recounted) | indent(12) }}
         from contributors
     )

@@ -309,6 +309,42 @@ def test_records_without_a_number_are_not_dropped_in_silence(sql_with_flags, cha
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [
+        ("turnover", ["ten"], "measure `turnover` has 1 records in which `turnover` is no number of at most 16 digits"),
+        ("turnover", ["nan", "1e16"], "`turnover` has 2 records in which `turnover` is no number of at most 16 digits"),
+        ("turnover", ["6e15", "4e15"], "measure `turnover` adds up to more than 16 digits before the point"),
+        ("profit", ["-6e15", "6e15"], "measure `profit` adds up to more than 16 digits before the point"),
+        ("spend", ["3e16", "3e16"], "measure `spend` adds up to more than 17 digits before the point"),
+        ("spend", ["1e17"], "`spend` has 1 records in which `spend` times `weight` is no number of at most 17 digits"),
+        ("spend", ["9e16"], "`spend` has 1 records in which `spend` times `weight` is no number of at most 17 digits"),
+        ("weight", ["1e12"], "have no weight, or a negative one"),
+        ("weight", ["heavy"], "have no weight, or a negative one"),
+    ],
+)
+def test_what_is_no_number_or_too_large_is_named_and_never_quoted(sql_with_flags, column, values, says):
+    rows = draw_contributions(9, 5, 30)
+    rows = [row | {"weight": 2.5, "spend": 1} for row in rows]
+    connection = load([*rows, *({**rows[0], column: None} for _ in values)])
+    connection.execute(f"alter table shops alter {column} type varchar")
+    connection.execute(f"delete from shops where {column} is null")
+    for value in values:
+        connection.execute(f"insert into shops select * replace (? as {column}) from (from shops limit 1)", [value])
+    with pytest.raises(duckdb.Error, match="sdc.cells in") as refused:
+        connection.execute(sql_with_flags).fetchall()
+    assert says in str(refused.value)
+    assert not any(value in str(refused.value) for value in values)
+
+
+def test_measures_of_many_decimals_have_many_digits(compiled):
+    rows = draw_contributions(9, 5, 30)
+    measures = "{'turnover': {'sum': 'turnover', 'decimals': 9}}"
+    connection = load([row | {"turnover": 123456789012.25} for row in rows])
+    cells = computed(connection, compiled(cells_sql(("band",), measures)), ("band",))
+    assert cells["Total",]["turnover"] == Decimal("123456789012.25") * 30
+
+
 def test_contributions_that_are_empty_are_refused(sql_with_flags):
     connection = load(draw_contributions(9, 5, 30))
     connection.execute("delete from shops")
