@@ -1,6 +1,7 @@
 {#-
     The codes of one dimension as two CTEs:
-    `<dimension>_codes`      code, number, label, parents (list of {hierarchy, code}), depth (0 for the total)
+    `<dimension>_codes`      code, number, label, parents (list of {hierarchy, code}), ancestors (list of codes), depth (0 for
+                            the total)
     `<dimension>_ancestors`  code, ancestor (itself included), by number: the roll-up
 
     The number stands for the code until the end, because whole numbers are grouped and joined in a fraction of the time.
@@ -57,25 +58,31 @@
                 filter (where hierarchy.parent is not null),
             []
         ) as parents,
-        coalesce(min(depths.depth), 0) as depth
+        coalesce(min(above.ancestors), []) as ancestors,
+        len(coalesce(min(above.ancestors), [])) as depth
     from {{ name }}_hierarchy as hierarchy
     left join (
         select
             code,
-            count(*) as depth
+            list(ancestor) as ancestors
         from {{ name }}_above
         group by code
-    ) as depths on hierarchy.code = depths.code
+    ) as above on hierarchy.code = above.code
     group by hierarchy.code
 ),
 
+-- from the codes' lists: a recursion counts as a thousand times its size when joins are planned
 {{ name }}_ancestors as (
     select
         codes.number as code,
         ancestors.number as ancestor
-    from {{ name }}_above as above
-    inner join {{ name }}_codes as codes on above.code = codes.code
-    inner join {{ name }}_codes as ancestors on above.ancestor = ancestors.code
+    from (
+        select
+            number,
+            unnest(ancestors) as ancestor
+        from {{ name }}_codes
+    ) as codes
+    inner join {{ name }}_codes as ancestors on codes.ancestor = ancestors.code
     union all
     select
         number as code,
