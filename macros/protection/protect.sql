@@ -84,7 +84,7 @@ cells as (
 ),
 
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
-{%- set rules_of_sums = sdc._rules_of_sums(in_force, unions, product.measures[measure]) -%}
+{%- set rules_of_sums = sdc._rules_of_sums(measure, in_force, product, unions) -%}
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
         {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,

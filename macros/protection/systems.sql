@@ -152,24 +152,6 @@ from (
 {%- endmacro -%}
 
 
-{#-
-    The rules in force that a sum of suppressed cells of a measure must pass like any cell, as the engine names them: the
-    threshold of contributors and, of magnitudes, those of concentration; none where protect() asks for none (`unions`).
-    Rules about records, groups and requests look at single cells only.
-    Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
--#}
-{%- macro _rules_of_sums(in_force, unions, measure) -%}
-    {%- set asked = {} -%}
-    {%- if unions and in_force.get('threshold', {}).get('contributors') is not none -%}
-        {%- do asked.update({'threshold': in_force.threshold.contributors}) -%}
-    {%- endif -%}
-    {%- for rule in ['dominance', 'p_percent', 'prior_posterior'] if unions and rule in in_force and sdc._is_magnitude(measure) -%}
-        {%- do asked.update({rule: in_force[rule]}) -%}
-    {%- endfor -%}
-    {{- return(asked) -}}
-{%- endmacro -%}
-
-
 {#- What rules of concentration need of a cell, as fields of the engine's struct: its size and its largest contributors. -#}
 {%- macro _largest(measure, rules_of_sums) -%}
     {%- set needed = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
