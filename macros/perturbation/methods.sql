@@ -88,10 +88,10 @@ order by {{ (product.by + product.dimensions) | join(', ') }}
 
 
 {#-
-    One engine call for one measure, its result unnested to (by, cell_id, value). `fields` is the SQL of the struct of a cell, over
+    One engine call for one measure, its result unnested to (by, cell_id, value). `cell` is the struct of a cell (_engine_cell), over
     `cells` and, where a CTE of _primary_cells is given, `rules`.
 -#}
-{%- macro _treat(call, result, product, measure, fields, options, rules=none) -%}
+{%- macro _treat(call, result, product, measure, cell, options, rules=none) -%}
 select
     {{ sdc._prefixed(product.by, '') }}
     cell.cell_id,
@@ -104,7 +104,7 @@ from (
     from (
         select
             {{ sdc._prefixed(product.by, 'cells.') }}
-            list(struct_pack({{ fields | indent(12) }}) order by cells.cell_id) as cell_list
+            list({{ cell | indent(12) }} order by cells.cell_id) as cell_list
         from cells
         {%- if rules %}
         inner join {{ rules }} as rules using ({{ (product.by + ['cell_id']) | join(', ') }})

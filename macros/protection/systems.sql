@@ -104,6 +104,11 @@ relation_names as (
 -#}
 {%- macro _engine_call(call, product, measure, cells, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
     {%- set key = (product.by + ['cell_id']) | join(', ') -%}
+    {%- set cell = sdc._engine_cell(measure, product, status, cost=cost or 'null',
+        lower='rules.lower', upl='rules.upl', lpl='rules.lpl',
+        frozen='choices.is_frozen' if choices else 'false',
+        previous='choices.' ~ measure ~ '_previous' if choices else 'false',
+        contributor='rules.contributor', contributors='cells.' ~ measure ~ '_contributors', rules_of_sums=rules_of_sums) -%}
 select
     {{ sdc._prefixed(product.by, '') }}
     unnest(result, recursive := true)
@@ -115,24 +120,7 @@ from (
     from (
         select
             {{ sdc._prefixed(product.by, 'cells.') }}
-            list(struct_pack(
-                cell_id := cells.cell_id,
-                name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
-                value := cast(cells.{{ measure }} as double),
-                status := {{ status }},
-                cost := cast({{ cost or 'null' }} as double),
-                lower := rules.lower,
-                upper := cast(null as double),
-                upl := cast(rules.upl as double),
-                lpl := cast(rules.lpl as double),
-                spl := cast(0 as double),
-                frozen := {{ 'choices.is_frozen' if choices else 'false' }},
-                previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
-                contributor := rules.contributor,
-                contributors := cast(cells.{{ measure }}_contributors as bigint),
-                {{ sdc._largest(measure, rules_of_sums) | indent(16) }},
-                "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
-            ) order by cells.cell_id) as cell_list
+            list({{ cell | indent(12) }} order by cells.cell_id) as cell_list
         from {{ cells }} as cells
         inner join {{ measure }}_primary as rules using ({{ key }})
         {%- if suppressed %}
@@ -152,18 +140,52 @@ from (
 {%- endmacro -%}
 
 
-{#- What rules of concentration need of a cell, as fields of the engine's struct: its size and its largest contributors. -#}
-{%- macro _largest(measure, rules_of_sums) -%}
-    {%- set needed = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
-absolute := cast({{ 'cells.' ~ measure ~ '_absolute' if needed else 'null' }} as double),
-largest :=
-    {%- if needed %} list_transform(coalesce(cells.{{ measure }}_largest, []), lambda one: struct_pack(
-    contributor := one.contributor,
-    amount := cast(one.amount as double),
-    waived := one.waived
-))
-    {%- else %} cast(null as struct(contributor varchar, amount double, waived boolean)[])
-    {%- endif -%}
+{#-
+    A cell as the engine's struct (CELLS in python/sdc/functions.py), over `cells`. The arguments are SQL for the fields in
+    which calls differ; each default says nothing of a cell.
+
+    rules_of_sums   what sums of suppressed cells must pass (_rules_of_sums): rules of concentration need the size of the
+                    cell and its largest contributors
+-#}
+{%- macro _engine_cell(
+    measure, product, status, cost='null', lower='0', upper='null', upl='0', lpl='0', frozen='false', previous='false',
+    contributor='null', contributors='null', rules_of_sums={}
+) -%}
+{%- set concentration = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
+struct_pack(
+    {{ sdc._cell_value(measure, product) | indent }},
+    status := {{ status }},
+    cost := cast({{ cost }} as double),
+    lower := cast({{ lower }} as double),
+    upper := cast({{ upper }} as double),
+    upl := cast({{ upl }} as double),
+    lpl := cast({{ lpl }} as double),
+    spl := cast(0 as double),
+    frozen := {{ frozen }},
+    previous := {{ previous }},
+    contributor := cast({{ contributor }} as bigint),
+    contributors := cast({{ contributors }} as bigint),
+    {%- if concentration %}
+    absolute := cast(cells.{{ measure }}_absolute as double),
+    largest := list_transform(coalesce(cells.{{ measure }}_largest, []), lambda one: struct_pack(
+        contributor := one.contributor,
+        amount := cast(one.amount as double),
+        waived := one.waived
+    )),
+    {%- else %}
+    absolute := cast(null as double),
+    largest := cast(null as struct(contributor varchar, amount double, waived boolean)[]),
+    {%- endif %}
+    "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
+)
+{%- endmacro -%}
+
+
+{#- The fields of a cell's struct that every function of the engine takes; sdc_round takes no others. -#}
+{%- macro _cell_value(measure, product) -%}
+cell_id := cells.cell_id,
+name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
+value := cast(cells.{{ measure }} as double)
 {%- endmacro -%}
 
 
