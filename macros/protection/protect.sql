@@ -86,13 +86,13 @@ cells as (
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
 {%- set rules_of_sums = sdc._rules_of_sums(measure, in_force, product, unions) -%}
 {{ measure }}_suppressed as (
-    {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
+    {{ sdc._engine_call('sdc_suppress', product, measure,
         {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,
         "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name}, rules_of_sums,
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, {'where': model.name}, rules_of_sums,
         'suppressed.status', measure ~ '_suppressed') | indent }}
 ),
 

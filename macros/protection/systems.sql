@@ -88,7 +88,7 @@ relation_names as (
 
 
 {#-
-    One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
+    One engine call for one measure under the primary rules.
 
     call        sdc_suppress, sdc_audit or sdc_explain
     rules_of_sums
@@ -102,13 +102,28 @@ relation_names as (
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
-    {%- set key = (product.by + ['cell_id']) | join(', ') -%}
+{%- macro _engine_call(call, product, measure, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
     {%- set cell = sdc._engine_cell(measure, product, status, cost=cost or 'null',
         lower='rules.lower', upl='rules.upl', lpl='rules.lpl',
         frozen='choices.is_frozen' if choices else 'false',
         previous='choices.' ~ measure ~ '_previous' if choices else 'false',
         contributor='rules.contributor', contributors='cells.' ~ measure ~ '_contributors', rules_of_sums=rules_of_sums) -%}
+    {%- set joined = {'rules': measure ~ '_primary'} -%}
+    {%- if suppressed -%}{%- do joined.update({'suppressed': suppressed}) -%}{%- endif -%}
+    {%- if choices -%}{%- do joined.update({'choices': 'choices'}) -%}{%- endif -%}
+{{ sdc._each_system(call, product, measure, cell, dict(options, rules=rules_of_sums), joined) }}
+{%- endmacro -%}
+
+
+{#-
+    A function of the engine applied to one measure: a system for each combination of `by`, its result unnested to one row a
+    cell.
+
+    cell        SQL for the struct of a cell, over `cells` and what is joined (_engine_cell)
+    options     keyword arguments of the function, and `where`: the model, for errors
+    joined      {alias: CTE with the key of `cells`}
+-#}
+{%- macro _each_system(call, product, measure, cell, options, joined) -%}
 select
     {{ sdc._prefixed(product.by, '') }}
     unnest(result, recursive := true)
@@ -116,26 +131,18 @@ from (
     select
         {{ sdc._prefixed(product.by, 'systems.') }}
         {{ call }}(systems.cell_list, coalesce(relation_lists.relation_list, []),
-            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure, rules=rules_of_sums)) }}') as result
+            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure)) }}') as result
     from (
         select
             {{ sdc._prefixed(product.by, 'cells.') }}
             list({{ cell | indent(12) }} order by cells.cell_id) as cell_list
-        from {{ cells }} as cells
-        inner join {{ measure }}_primary as rules using ({{ key }})
-        {%- if suppressed %}
-        inner join {{ suppressed }} as suppressed using ({{ key }})
-        {%- endif %}
-        {%- if choices %}
-        inner join choices using ({{ key }})
-        {%- endif %}
+        from cells
+        {%- for alias, cte in joined.items() %}
+        inner join {{ cte }} as {{ alias }} using ({{ (product.by + ['cell_id']) | join(', ') }})
+        {%- endfor %}
         {{ sdc._group_by(product.by, 'cells.') }}
     ) as systems
-    {%- if product.by %}
-    left join relation_lists using ({{ product.by | join(', ') }})
-    {%- else %}
-    left join relation_lists on true
-    {%- endif %}
+    left join relation_lists {{ 'using (' ~ product.by | join(', ') ~ ')' if product.by else 'on true' }}
 )
 {%- endmacro -%}
 
