@@ -11,14 +11,13 @@ more are published again. Where that does not do, the unions found join the syst
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import elimination
+from sdc.engine import deadlines, elimination
 from sdc.engine.attackers.unions import Unions, unsafe_unions
 from sdc.engine.audit import Finding
 from sdc.engine.circuits import as_points, certify_by_basis, scales_of
@@ -82,7 +81,7 @@ def suppress_with_unions(
         if np.array_equal(better, start):
             return start
         found = unions.and_new(unsafe_unions(system, better, judge, deadline=deadline, every=False)[0])
-        if _late(deadline) or tried == IMPROVED and len(found) > len(unions):
+        if deadlines.passed(deadline) or tried == IMPROVED and len(found) > len(unions):
             return best
         if len(found) == len(unions):
             return better
@@ -147,9 +146,9 @@ def _reinforced(
         found, unexamined = unsafe_unions(
             system, pattern.suppressed, judge, deadline=deadline, every=False, among=among
         )
-        if unexamined.any() and _late(deadline):
+        if unexamined.any() and deadlines.passed(deadline):
             raise _time_ended(system.cell_id[unexamined & system.primary], "sums of cells {} were examined")
-        if len(found) == 0 and not thinned and not _late(deadline):
+        if len(found) == 0 and not thinned and not deadlines.passed(deadline):
             thinned = True
             if _thin(pattern, pattern.suppressed & ~before, met):
                 continue
@@ -264,7 +263,7 @@ def _moved(pattern: Pattern, unions: Unions, deadline: float | None) -> Unions:
     system = pattern.system
     free = system.cost[system.candidate & ~pattern.suppressed]
     for most in np.unique(np.quantile(free, PARTS)) if len(free) else ():
-        if len(unions) < FEW or _late(deadline):
+        if len(unions) < FEW or deadlines.passed(deadline):
             break
         view = View.paired(system, pattern.suppressed | (system.candidate & (system.cost <= most)))
         basis = elimination.basis(view.by_relation)
@@ -374,10 +373,6 @@ def _one_sided(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(int(kept.sum())), (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline
-
-
 def _time_ended(cells: np.ndarray, what: str) -> EngineError:
     """The error for time that ended before `what` about these cells (ids)."""
     what = what.format(named(cells))
@@ -393,7 +388,7 @@ def _in_members(error: EngineError, system: System, unions: Unions, deadline: fl
     cells = [unions.cells(number) for number in numbers]
     bad = system.cell_id[np.unique(np.concatenate(cells))]
     bad = np.concatenate((bad, [cell for cell in error.cells if cell <= last])).astype(np.int64)
-    if _late(deadline):
+    if deadlines.passed(deadline):
         return _time_ended(bad, "sums of cells {} were protected")
     shown = "; ".join(named(system.cell_id[members]) for members in cells[:5])
     more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""

@@ -14,13 +14,12 @@ not all or nothing, the same is asked in whole numbers.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import lp, mip
+from sdc.engine import deadlines, lp, mip
 from sdc.engine.elimination import PRIME
 from sdc.engine.neighbourhood import grow
 from sdc.engine.parallel import in_threads
@@ -93,7 +92,7 @@ class Balance:
         found, sets, whole = [STILL], [], True
         todo, seen = [()], {()}
         near: dict[int, _Near] = {}
-        while todo and len(seen) <= COALITIONS and not _late(deadline):
+        while todo and len(seen) <= COALITIONS and not deadlines.passed(deadline):
             known = todo.pop()
             sensitivity = self._sensitivities((target,), known)
             moves = next((moves for moves in found if _outweighs(moves, sensitivity)), None)
@@ -149,7 +148,7 @@ class Balance:
         def touched(who: int) -> np.ndarray:
             sensitivity = self._sensitivities((), (who,))
             moves = STILL if _outweighs(STILL, sensitivity) else None
-            if moves is None and not _late(deadline):
+            if moves is None and not deadlines.passed(deadline):
                 moves = self._displacement(sensitivity, {})
             return STILL[0] if moves is None else np.union1d(self._cell[self._of(who)], moves[0])
 
@@ -239,10 +238,6 @@ class _Near:
         moves = (rise - fall)[self._owner] * self._ratio
         some = np.flatnonzero(moves)
         return self._cells[some], moves[some]
-
-
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline
 
 
 def _of_others(cell: np.ndarray, amount: np.ndarray, count: int) -> np.ndarray:

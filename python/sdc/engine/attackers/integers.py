@@ -14,13 +14,12 @@ knows say so. Where neither is found, and where WORK ran out, it is `not_examine
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import mip
+from sdc.engine import deadlines, mip
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.certify import COVER, certify
 from sdc.engine.errors import EngineError, named
@@ -164,7 +163,7 @@ class _Ranges:
             for cell in cells.tolist():
                 if self._met(cell):
                     continue
-                if self.work <= 0 or (self.deadline is not None and time.monotonic() > self.deadline):
+                if self.work <= 0 or deadlines.passed(self.deadline):
                     verdict[cell] = V_NOT_EXAMINED
                 elif size[number] <= LARGEST:
                     settled = self._extend(cell, cells)

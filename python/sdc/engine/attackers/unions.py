@@ -18,13 +18,13 @@ multiples of cells are not looked into: they are no sets of contributors.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
+from sdc.engine import deadlines
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.elimination import PRIME
 from sdc.engine.errors import EngineError
@@ -153,8 +153,7 @@ class _Below:
             todo = todo[len(some) :]
             # What short solutions do not tell of a set, those of the basis do.
             for rows_of in (self.entries.short_rows, self.entries.rows_of):
-                late = deadline is not None and time.monotonic() > deadline
-                if len(some) and work > 0 and not late:
+                if len(some) and work > 0 and not deadlines.passed(deadline):
                     some, work = self._grow(chosen, rows_of(self.usable[chosen]), some, np.inf, work, deadline)
             left.append(some)
         return self._of_cells(every), self._not_tried(np.concatenate(left))
@@ -372,7 +371,7 @@ class _Reader:
     def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]:
         primary = pattern.system.primary
         unions, unexamined = Unions.none(pattern.system.n), pattern.suppressed
-        if deadline is None or time.monotonic() < deadline:
+        if not deadlines.passed(deadline):
             with suppress(EngineError):
                 unions, unexamined = unsafe_unions(pattern.system, pattern.suppressed, self.judge, WORK, deadline)
         found = []
