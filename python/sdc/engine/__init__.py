@@ -124,12 +124,12 @@ def suppress(
 
         # What insiders pin down takes longest to examine, and there is little of it: it is asked of the result first.
         steps = (partial(step, pinning=pinning) for step in (protect, cheaper))
-        return suppress_with_unions(system, judge, *steps, safe, deadline)
+        return suppress_with_unions(system, judge, *steps, safe, deadline, threads)
 
     if UNIONS in [reader.name for reader in readers]:
         suppressed = with_unions(pinning=False)
         if pinning:
-            suppressed = close_to_insiders(system, suppressed, judge, examined, deadline)
+            suppressed = close_to_insiders(system, suppressed, judge, examined, deadline, threads)
         if suppressed is None:
             suppressed = with_unions(pinning=True)
         # What was proven is about a system with the unions met on the way, and these depend on the pattern.
@@ -139,7 +139,7 @@ def suppress(
     counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
     if counting:
         for reader in counting:
-            suppressed = reader.complete(system, suppressed, deadline)
+            suppressed = reader.complete(system, suppressed, deadline, threads)
         _check(Pattern(system, suppressed), named_attackers(system, attackers), readers, options())
     status = system.with_suppressed(suppressed).status
     cost = float(system.cost[status == SECONDARY].sum())

@@ -104,7 +104,7 @@ def examine(
     if pinning:
         more, unsettled = _examine_pinning(pattern, attackers, cells, verdict, attacker, thorough, threads)
         pairs += more
-    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
+    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline, threads)
     return Finding(cells, value + low, value + high, verdict, attacker, pairs, members, unsettled)
 
 
@@ -170,6 +170,7 @@ def _examine_readers(
     verdict: np.ndarray,
     attacker: np.ndarray,
     deadline: float | None,
+    threads: int | None,
 ) -> dict[int, np.ndarray]:
     """Enter what readers find in cells that are safe from those before them; returns the sums, by cell.
 
@@ -177,7 +178,7 @@ def _examine_readers(
     """
     members: dict[int, np.ndarray] = {}
     for number, reader in enumerate(readers, before + 1):
-        for leak in reader.leaks(pattern, deadline):
+        for leak in reader.leaks(pattern, deadline, threads):
             at = int(np.searchsorted(cells, leak.cell))
             waiting = attacker[at] > before and verdict[at] == V_NOT_EXAMINED and leak.verdict != V_NOT_EXAMINED
             if verdict[at] == V_SAFE or waiting:

@@ -45,7 +45,7 @@ def close(
         if work:
             repair_pairs(pattern, repairer, work, deadline, threads)
             continue
-        gone = superfluous(pattern, attackers) if thinning else np.zeros(0, dtype=np.int64)
+        gone = superfluous(pattern, attackers, threads=threads) if thinning else np.zeros(0, dtype=np.int64)
         if len(gone) == 0:
             return
         pattern.suppressed[gone] = False

@@ -55,6 +55,7 @@ def suppress_with_unions(
     cheaper: Callable[[System, np.ndarray], np.ndarray],
     safe: Callable[[Pattern], bool],
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """Mask [n] of a safe pattern without unsafe unions, as far as the search for them goes in an audit.
 
@@ -68,7 +69,7 @@ def suppress_with_unions(
     for _ in range(ROUNDS):
         try:
             protected = protect(with_unions(system.with_suppressed(start), unions))
-            start, unions, done = _reinforced(system, protected, unions, judge, safe, deadline)
+            start, unions, done = _reinforced(system, protected, unions, judge, safe, deadline, threads)
         except EngineError as error:
             if best is not None:
                 return best
@@ -80,7 +81,8 @@ def suppress_with_unions(
         better = cheaper(joint, np.append(start, np.ones(len(unions), dtype=bool)))[: system.n]
         if np.array_equal(better, start):
             return start
-        found = unions.and_new(unsafe_unions(system, better, judge, deadline=deadline, every=False)[0])
+        found = unsafe_unions(system, better, judge, deadline=deadline, every=False, threads=threads)[0]
+        found = unions.and_new(found)
         if deadlines.passed(deadline) or tried == IMPROVED and len(found) > len(unions):
             return best
         if len(found) == len(unions):
@@ -98,6 +100,7 @@ def close_to_insiders(
     judge: Judge,
     examined: Callable[[Pattern], Finding],
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> np.ndarray | None:
     """The pattern `suppressed` with further cells, if need be, so that insiders pin down nothing; None if that fails.
 
@@ -114,8 +117,8 @@ def close_to_insiders(
         if len(finding.failing) == 0:
             return suppressed
         try:
-            repair_pairs(pattern, Repairer(pattern), finding.insiders, deadline)
-            again, _, done = _reinforced(system, pattern, Unions.none(system.n), judge, safe, deadline)
+            repair_pairs(pattern, Repairer(pattern), finding.insiders, deadline, threads)
+            again, _, done = _reinforced(system, pattern, Unions.none(system.n), judge, safe, deadline, threads)
         except EngineError:
             return None
         if not done or np.array_equal(again, suppressed):
@@ -131,6 +134,7 @@ def _reinforced(
     judge: Judge,
     safe: Callable[[Pattern], bool],
     deadline: float | None,
+    threads: int | None,
 ) -> tuple[np.ndarray, Unions, bool]:
     """The cells of a safe pattern and further ones that keep sums from following: (mask [n], the unions and those met,
     whether this is a safe pattern without unsafe unions).
@@ -144,7 +148,7 @@ def _reinforced(
     met, before, among, thinned = unions, pattern.suppressed.copy(), None, False
     for _ in range(ROUNDS):
         found, unexamined = unsafe_unions(
-            system, pattern.suppressed, judge, deadline=deadline, every=False, among=among
+            system, pattern.suppressed, judge, deadline=deadline, every=False, among=among, threads=threads
         )
         if unexamined.any() and deadlines.passed(deadline):
             raise _time_ended(system.cell_id[unexamined & system.primary], "sums of cells {} were examined")
@@ -169,7 +173,7 @@ def _reinforced(
             continue
         joint = Pattern(with_unions(system.with_suppressed(pattern.suppressed), found))
         try:
-            close(joint, Repairer(joint), (), deadline=deadline)
+            close(joint, Repairer(joint), (), deadline=deadline, threads=threads)
         except EngineError as error:
             raise _in_members(error, system, found, deadline) from None
         pattern.suppress(np.flatnonzero(joint.suppressed[: system.n]))

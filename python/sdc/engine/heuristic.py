@@ -121,7 +121,7 @@ def _vary(work: Work) -> None:
         both = Pattern(system, pattern.suppressed | other.suppressed)
         if both.space().basis is None:
             return
-        both.suppressed[superfluous(both, attackers, orders=ORDERS)] = False
+        both.suppressed[superfluous(both, attackers, orders=ORDERS, threads=work.threads)] = False
         if system.cost[both.suppressed].sum() < system.cost[pattern.suppressed].sum():
             pattern.suppressed[:] = both.suppressed
 

@@ -72,18 +72,18 @@ class Balance:
         self._more = at.amount[entry][order] - judge.unlisted[self._cell]
         self._besides = [_of_others(self._cell, self._more, count) for count in range(self._coalition)]
 
-    def weigh_all(self, targets: list[int], deadline: float | None = None) -> list[Weighed]:
+    def weigh_all(self, targets: list[int], deadline: float | None = None, threads: int | None = None) -> list[Weighed]:
         """Each target weighed, in order, as far as the work goes: the result can be shorter.
 
         A target is a listed contributor. None is outweighed when the deadline (time.monotonic) passes first.
         """
-        alone = self._alone(deadline) if targets else None
+        alone = self._alone(deadline, threads) if targets else None
         out, work = [], ALL
         for begin in range(0, len(targets), TOGETHER):
             if work <= 0:
                 break
             some = targets[begin : begin + TOGETHER]
-            out += in_threads(lambda target: self._weigh(target, alone, deadline), some, None)
+            out += in_threads(lambda target: self._weigh(target, alone, deadline), some, threads)
             work = ALL - sum(each.tried for each in out)
         return out
 
@@ -137,7 +137,7 @@ class Balance:
         near = (self._more > 0) & (more > np.maximum(left[self._cell], 0.0))
         return np.setdiff1d(self._who[near], known)
 
-    def _alone(self, deadline: float | None) -> sp.csr_matrix | None:
+    def _alone(self, deadline: float | None, threads: int | None) -> sp.csr_matrix | None:
         """Where a single other adds to sensitivities, the cells that one has a part in and those of a displacement that
         outweighs that one alone: ones [contributors, n], no entries where there is no such displacement. Else None.
         """
@@ -152,7 +152,7 @@ class Balance:
                 moves = self._displacement(sensitivity, {})
             return STILL[0] if moves is None else np.union1d(self._cell[self._of(who)], moves[0])
 
-        cells = in_threads(touched, people.tolist(), None)
+        cells = in_threads(touched, people.tolist(), threads)
         number = np.repeat(people, [len(some) for some in cells])
         shape = int(people.max(initial=-1)) + 1, len(self._nobody)
         return sp.csr_matrix((np.ones(len(number)), (number, np.concatenate(cells))), shape=shape)
