@@ -65,15 +65,6 @@ order by {{ (product.by + product.dimensions) | join(', ') }}
 {%- endmacro -%}
 
 
-{#- The cells with their `cell_id`, as a CTE body. -#}
-{%- macro _numbered_cells(relation, product) -%}
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ relation }}
-{%- endmacro -%}
-
-
 {#- The model whose rules apply: what was suppressed before it was rounded, or the protected model itself. -#}
 {%- macro _rules_source(protected) -%}
     {{- return(sdc._suppressed_upstream(protected)

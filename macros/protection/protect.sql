@@ -62,10 +62,7 @@
 with
 
 cells as (
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ cells }}
+{{ sdc._numbered_cells(cells, product) }}
 ),
 
 {{ sdc._relations('cells', product) }}

@@ -1,3 +1,12 @@
+{#- The cells of a relation with their `cell_id`, as a CTE body. -#}
+{%- macro _numbered_cells(relation, product) -%}
+    select
+        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
+        *
+    from {{ relation }}
+{%- endmacro -%}
+
+
 {#-
     The linear relations of a product as a CTE `relations` (by, relation_id, cell_id, coefficient): in each hierarchy
     of each dimension a parent equals the sum of its children, all other dimensions held fixed. A relation exists where

@@ -9,10 +9,7 @@
 with
 
 cells as (
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ sdc._cells_with_statuses(product, protected) }}
+{{ sdc._numbered_cells(sdc._cells_with_statuses(product, protected), product) }}
 ),
 
 {{ sdc._relations('cells', product) }}
