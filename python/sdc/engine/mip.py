@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from sdc.engine import deadlines
-from sdc.engine.lp import INFEASIBLE, OPTIMAL, minimise
+from sdc.engine.lp import INFEASIBLE, OPTIMAL, Solution, minimise
 
 FEASIBLE, UNDECIDED = "feasible", "undecided"
 # Up to so many columns the relaxation is solved (it gives the bound, and often the answer) ...
@@ -73,16 +73,7 @@ def minimise_integral(program: Program, start: np.ndarray, time_limit: float | N
     bound = _least(program)
     # Where no column is in more than two rows, as in a two-way table, the relaxation is a network of any size.
     if len(program.cost) <= RELAXED or np.diff(search.by_column.indptr).max(initial=0) <= 2:
-        relaxed = minimise(
-            program.cost,
-            program.matrix,
-            program.lower,
-            program.upper,
-            row_lower=program.row_lower,
-            row_upper=program.row_upper,
-            iterations=1_000_000,
-            time_limit=time_limit,
-        )
+        relaxed = _relaxed(program, time_limit)
         if relaxed.status == INFEASIBLE:
             return Integral(INFEASIBLE)
         if relaxed.status == OPTIMAL:
@@ -110,19 +101,24 @@ def polished(program: Program, x: np.ndarray, time_limit: float | None = None) -
     large."""
     bound = _least(program)
     if len(program.cost) <= POLISHED:
-        relaxed = minimise(
-            program.cost,
-            program.matrix,
-            program.lower,
-            program.upper,
-            row_lower=program.row_lower,
-            row_upper=program.row_upper,
-            iterations=1_000_000,
-            time_limit=time_limit,
-        )
+        relaxed = _relaxed(program, time_limit)
         bound = relaxed.objective if relaxed.status == OPTIMAL else bound
         x = _Search(program, deadlines.after(time_limit)).polished(x)
     return Integral(FEASIBLE, x, float(program.cost @ x), bound)
+
+
+def _relaxed(program: Program, time_limit: float | None) -> Solution:
+    """The solution of the program where no column need be whole."""
+    return minimise(
+        program.cost,
+        program.matrix,
+        program.lower,
+        program.upper,
+        row_lower=program.row_lower,
+        row_upper=program.row_upper,
+        iterations=1_000_000,
+        time_limit=time_limit,
+    )
 
 
 def _least(program: Program) -> float:
