@@ -37,25 +37,11 @@ cells as (
 ),
 
 {{ measure }}_adjusted as (
-    {%- set fields %}
-cell_id := cells.cell_id,
-name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
-value := cast(cells.{{ measure }} as double),
-status := case when {{ level.condition }} then 'primary' else 'safe' end,
-cost := cast(null as double),
-lower := cast(0 as double),
-upper := cast(null as double),
-upl := cast(case when {{ level.condition }} then {{ level.up }} else 0 end as double),
-lpl := cast(case when {{ level.condition }} then {{ level.down }} else 0 end as double),
-spl := cast(0 as double),
-frozen := false,
-previous := false,
-contributor := cast(null as bigint),
-contributors := cast(null as bigint),
-{{ sdc._largest(measure, {}) }},
-"integer" := {{ 'true' if count else 'false' }}
-    {%- endset %}
-{{ sdc._treat('sdc_adjust', 'adjusted', product, measure, fields,
+    {%- set cell = sdc._engine_cell(measure, product,
+        'case when ' ~ level.condition ~ " then 'primary' else 'safe' end",
+        upl='case when ' ~ level.condition ~ ' then ' ~ level.up ~ ' else 0 end',
+        lpl='case when ' ~ level.condition ~ ' then ' ~ level.down ~ ' else 0 end') %}
+{{ sdc._treat('sdc_adjust', 'adjusted', product, measure, cell,
     {} if count else {'base': 10.0 ** -product.measures[measure].decimals}, measure ~ '_primary') }}
 ){{ ',' if not loop.last }}
 

@@ -65,15 +65,6 @@ order by {{ (product.by + product.dimensions) | join(', ') }}
 {%- endmacro -%}
 
 
-{#- The cells with their `cell_id`, as a CTE body. -#}
-{%- macro _numbered_cells(relation, product) -%}
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ relation }}
-{%- endmacro -%}
-
-
 {#- The model whose rules apply: what was suppressed before it was rounded, or the protected model itself. -#}
 {%- macro _rules_source(protected) -%}
     {{- return(sdc._suppressed_upstream(protected)
@@ -88,29 +79,15 @@ order by {{ (product.by + product.dimensions) | join(', ') }}
 
 
 {#-
-    One engine call for one measure, its result unnested to (by, cell_id, value). `fields` is the SQL of the struct of a cell, over
-    `cells` and, where a CTE of _primary_cells is given, `rules`.
+    One engine call for one measure, as (by, cell_id, value): the column `result` of what the function returns. `cell` is the struct of
+    a cell (_engine_cell), over `cells` and, where a CTE of _primary_cells is given, `rules`.
 -#}
-{%- macro _treat(call, result, product, measure, fields, options, rules=none) -%}
+{%- macro _treat(call, result, product, measure, cell, options, rules=none) -%}
 select
     {{ sdc._prefixed(product.by, '') }}
-    cell.cell_id,
-    cell.{{ result }} as value
+    cell_id,
+    {{ result }} as value
 from (
-    select
-        {{ sdc._prefixed(product.by, 'systems.') }}
-        unnest({{ call }}(systems.cell_list, coalesce(relation_lists.relation_list, []),
-            '{{ tojson(dict(options, where=model.name ~ ', ' ~ measure)) }}')) as cell
-    from (
-        select
-            {{ sdc._prefixed(product.by, 'cells.') }}
-            list(struct_pack({{ fields | indent(12) }}) order by cells.cell_id) as cell_list
-        from cells
-        {%- if rules %}
-        inner join {{ rules }} as rules using ({{ (product.by + ['cell_id']) | join(', ') }})
-        {%- endif %}
-        {{ sdc._group_by(product.by, 'cells.') }}
-    ) as systems
-    left join relation_lists {{ 'using (' ~ product.by | join(', ') ~ ')' if product.by else 'on true' }}
+    {{ sdc._each_system(call, product, measure, cell, dict(options, where=model.name), {'rules': rules} if rules else {}) | indent }}
 )
 {%- endmacro -%}

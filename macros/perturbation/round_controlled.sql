@@ -29,12 +29,7 @@ cells as (
 {% for measure, value in bases.items() -%}
 {%- do treated.update({measure: measure ~ '_rounded'}) -%}
 {{ measure }}_rounded as (
-    {%- set fields %}
-cell_id := cells.cell_id,
-name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
-value := cast(cells.{{ measure }} as double)
-    {%- endset %}
-{{ sdc._treat('sdc_round', 'rounded', product, measure, fields, {'base': value}) }}
+{{ sdc._treat('sdc_round', 'rounded', product, measure, 'struct_pack(' ~ sdc._cell_value(measure, product) ~ ')', {'base': value}) }}
 ){{ ',' if not loop.last }}
 
 {% endfor -%}

@@ -62,10 +62,7 @@
 with
 
 cells as (
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ cells }}
+{{ sdc._numbered_cells(cells, product) }}
 ),
 
 {{ sdc._relations('cells', product) }}
@@ -84,15 +81,15 @@ cells as (
 ),
 
 {%- set own_cost = sdc._cost_of(measure, cost) -%}
-{%- set rules_of_sums = sdc._rules_of_sums(in_force, unions, product.measures[measure]) -%}
+{%- set rules_of_sums = sdc._rules_of_sums(measure, in_force, product, unions) -%}
 {{ measure }}_suppressed as (
-    {{ sdc._engine_call('sdc_suppress', product, measure, 'cells',
+    {{ sdc._engine_call('sdc_suppress', product, measure,
         {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,
         "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, 'cells', {'where': model.name}, rules_of_sums,
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, {'where': model.name}, rules_of_sums,
         'suppressed.status', measure ~ '_suppressed') | indent }}
 ),
 

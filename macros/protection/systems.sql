@@ -1,3 +1,12 @@
+{#- The cells of a relation with their `cell_id`, as a CTE body. -#}
+{%- macro _numbered_cells(relation, product) -%}
+    select
+        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
+        *
+    from {{ relation }}
+{%- endmacro -%}
+
+
 {#-
     The linear relations of a product as a CTE `relations` (by, relation_id, cell_id, coefficient): in each hierarchy
     of each dimension a parent equals the sum of its children, all other dimensions held fixed. A relation exists where
@@ -88,7 +97,7 @@ relation_names as (
 
 
 {#-
-    One engine call for one measure: a system for each combination of `by`, its result unnested to one row a cell.
+    One engine call for one measure under the primary rules.
 
     call        sdc_suppress, sdc_audit or sdc_explain
     rules_of_sums
@@ -102,8 +111,28 @@ relation_names as (
 
     Counts are whole numbers: at least two of them must stay possible for a primary cell.
 -#}
-{%- macro _engine_call(call, product, measure, cells, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
-    {%- set key = (product.by + ['cell_id']) | join(', ') -%}
+{%- macro _engine_call(call, product, measure, options, rules_of_sums, status, suppressed=none, cost=none, choices=false) -%}
+    {%- set cell = sdc._engine_cell(measure, product, status, cost=cost or 'null',
+        lower='rules.lower', upl='rules.upl', lpl='rules.lpl',
+        frozen='choices.is_frozen' if choices else 'false',
+        previous='choices.' ~ measure ~ '_previous' if choices else 'false',
+        contributor='rules.contributor', contributors='cells.' ~ measure ~ '_contributors', rules_of_sums=rules_of_sums) -%}
+    {%- set joined = {'rules': measure ~ '_primary'} -%}
+    {%- if suppressed -%}{%- do joined.update({'suppressed': suppressed}) -%}{%- endif -%}
+    {%- if choices -%}{%- do joined.update({'choices': 'choices'}) -%}{%- endif -%}
+{{ sdc._each_system(call, product, measure, cell, dict(options, rules=rules_of_sums), joined) }}
+{%- endmacro -%}
+
+
+{#-
+    A function of the engine applied to one measure: a system for each combination of `by`, its result unnested to one row a
+    cell.
+
+    cell        SQL for the struct of a cell, over `cells` and what is joined (_engine_cell)
+    options     keyword arguments of the function, and `where`: the model, for errors
+    joined      {alias: CTE with the key of `cells`}
+-#}
+{%- macro _each_system(call, product, measure, cell, options, joined) -%}
 select
     {{ sdc._prefixed(product.by, '') }}
     unnest(result, recursive := true)
@@ -111,77 +140,68 @@ from (
     select
         {{ sdc._prefixed(product.by, 'systems.') }}
         {{ call }}(systems.cell_list, coalesce(relation_lists.relation_list, []),
-            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure, rules=rules_of_sums)) }}') as result
+            '{{ tojson(dict(options, where=options.where ~ ', ' ~ measure)) }}') as result
     from (
         select
             {{ sdc._prefixed(product.by, 'cells.') }}
-            list(struct_pack(
-                cell_id := cells.cell_id,
-                name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
-                value := cast(cells.{{ measure }} as double),
-                status := {{ status }},
-                cost := cast({{ cost or 'null' }} as double),
-                lower := rules.lower,
-                upper := cast(null as double),
-                upl := cast(rules.upl as double),
-                lpl := cast(rules.lpl as double),
-                spl := cast(0 as double),
-                frozen := {{ 'choices.is_frozen' if choices else 'false' }},
-                previous := {{ 'choices.' ~ measure ~ '_previous' if choices else 'false' }},
-                contributor := rules.contributor,
-                contributors := cast(cells.{{ measure }}_contributors as bigint),
-                {{ sdc._largest(measure, rules_of_sums) | indent(16) }},
-                "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
-            ) order by cells.cell_id) as cell_list
-        from {{ cells }} as cells
-        inner join {{ measure }}_primary as rules using ({{ key }})
-        {%- if suppressed %}
-        inner join {{ suppressed }} as suppressed using ({{ key }})
-        {%- endif %}
-        {%- if choices %}
-        inner join choices using ({{ key }})
-        {%- endif %}
+            list({{ cell | indent(12) }} order by cells.cell_id) as cell_list
+        from cells
+        {%- for alias, cte in joined.items() %}
+        inner join {{ cte }} as {{ alias }} using ({{ (product.by + ['cell_id']) | join(', ') }})
+        {%- endfor %}
         {{ sdc._group_by(product.by, 'cells.') }}
     ) as systems
-    {%- if product.by %}
-    left join relation_lists using ({{ product.by | join(', ') }})
-    {%- else %}
-    left join relation_lists on true
-    {%- endif %}
+    left join relation_lists {{ 'using (' ~ product.by | join(', ') ~ ')' if product.by else 'on true' }}
 )
 {%- endmacro -%}
 
 
 {#-
-    The rules in force that a sum of suppressed cells of a measure must pass like any cell, as the engine names them: the
-    threshold of contributors and, of magnitudes, those of concentration; none where protect() asks for none (`unions`).
-    Rules about records, groups and requests look at single cells only.
-    Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
+    A cell as the engine's struct (CELLS in python/sdc/functions.py), over `cells`. The arguments are SQL for the fields in
+    which calls differ; each default says nothing of a cell.
+
+    rules_of_sums   what sums of suppressed cells must pass (_rules_of_sums): rules of concentration need the size of the
+                    cell and its largest contributors
 -#}
-{%- macro _rules_of_sums(in_force, unions, measure) -%}
-    {%- set asked = {} -%}
-    {%- if unions and in_force.get('threshold', {}).get('contributors') is not none -%}
-        {%- do asked.update({'threshold': in_force.threshold.contributors}) -%}
-    {%- endif -%}
-    {%- for rule in ['dominance', 'p_percent', 'prior_posterior'] if unions and rule in in_force and sdc._is_magnitude(measure) -%}
-        {%- do asked.update({rule: in_force[rule]}) -%}
-    {%- endfor -%}
-    {{- return(asked) -}}
+{%- macro _engine_cell(
+    measure, product, status, cost='null', lower='0', upper='null', upl='0', lpl='0', frozen='false', previous='false',
+    contributor='null', contributors='null', rules_of_sums={}
+) -%}
+{%- set concentration = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
+struct_pack(
+    {{ sdc._cell_value(measure, product) | indent }},
+    status := {{ status }},
+    cost := cast({{ cost }} as double),
+    lower := cast({{ lower }} as double),
+    upper := cast({{ upper }} as double),
+    upl := cast({{ upl }} as double),
+    lpl := cast({{ lpl }} as double),
+    spl := cast(0 as double),
+    frozen := {{ frozen }},
+    previous := {{ previous }},
+    contributor := cast({{ contributor }} as bigint),
+    contributors := cast({{ contributors }} as bigint),
+    {%- if concentration %}
+    absolute := cast(cells.{{ measure }}_absolute as double),
+    largest := list_transform(coalesce(cells.{{ measure }}_largest, []), lambda one: struct_pack(
+        contributor := one.contributor,
+        amount := cast(one.amount as double),
+        waived := one.waived
+    )),
+    {%- else %}
+    absolute := cast(null as double),
+    largest := cast(null as struct(contributor varchar, amount double, waived boolean)[]),
+    {%- endif %}
+    "integer" := {{ 'true' if sdc._is_count(product.measures[measure]) else 'false' }}
+)
 {%- endmacro -%}
 
 
-{#- What rules of concentration need of a cell, as fields of the engine's struct: its size and its largest contributors. -#}
-{%- macro _largest(measure, rules_of_sums) -%}
-    {%- set needed = rules_of_sums.keys() | reject('equalto', 'threshold') | list -%}
-absolute := cast({{ 'cells.' ~ measure ~ '_absolute' if needed else 'null' }} as double),
-largest :=
-    {%- if needed %} list_transform(coalesce(cells.{{ measure }}_largest, []), lambda one: struct_pack(
-    contributor := one.contributor,
-    amount := cast(one.amount as double),
-    waived := one.waived
-))
-    {%- else %} cast(null as struct(contributor varchar, amount double, waived boolean)[])
-    {%- endif -%}
+{#- The fields of a cell's struct that every function of the engine takes; sdc_round takes no others. -#}
+{%- macro _cell_value(measure, product) -%}
+cell_id := cells.cell_id,
+name := {{ sdc._cell_name(product.dimensions, 'cells.') }},
+value := cast(cells.{{ measure }} as double)
 {%- endmacro -%}
 
 

@@ -10,7 +10,8 @@
     {%- set dominant = '(' ~ cell.target ~ ' + ' ~ cell.others ~ ')' -%}
     {{- return({
         'condition': measure ~ '_contributors > 0 and 100 * ' ~ dominant ~ ' > ' ~ asked.k ~ ' * ' ~ cell.size,
-        'upl': '100 * ' ~ dominant ~ ' / ' ~ asked.k ~ ' - ' ~ cell.size
+        'upl': '100 * ' ~ dominant ~ ' / ' ~ asked.k ~ ' - ' ~ cell.size,
+        'of_sums': asked
     }) -}}
 {%- endmacro -%}
 

@@ -13,7 +13,8 @@
     {%- set rest = '(' ~ cell.size ~ ' - ' ~ cell.target ~ ' - ' ~ cell.others ~ ')' -%}
     {{- return({
         'condition': measure ~ '_contributors > 0 and 100 * ' ~ rest ~ ' < ' ~ asked.p ~ ' * ' ~ cell.target,
-        'upl': asked.p ~ ' * ' ~ cell.target ~ ' / 100 - ' ~ rest
+        'upl': asked.p ~ ' * ' ~ cell.target ~ ' / 100 - ' ~ rest,
+        'of_sums': asked
     }) -}}
 {%- endmacro -%}
 

@@ -10,7 +10,8 @@
     {%- set rest = '(' ~ cell.size ~ ' - ' ~ cell.target ~ ' - ' ~ cell.others ~ ')' -%}
     {{- return({
         'condition': measure ~ '_contributors > 0 and ' ~ asked.q ~ ' * ' ~ rest ~ ' < ' ~ asked.p ~ ' * ' ~ cell.target,
-        'upl': asked.p ~ ' * ' ~ cell.target ~ ' / ' ~ asked.q ~ ' - ' ~ rest
+        'upl': asked.p ~ ' * ' ~ cell.target ~ ' / ' ~ asked.q ~ ' - ' ~ rest,
+        'of_sums': asked
     }) -}}
 {%- endmacro -%}
 

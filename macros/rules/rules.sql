@@ -10,10 +10,13 @@
                         as far as the attacker's prior bound allows); NULL counts as the whole value
             of_count    true where the rule looks at the number of contributors only: what the count of the cell's
                         records makes unsafe is then unsafe in every measure of the product
+            of_sums     the parameters by which sums of suppressed cells must pass the rule, too; none where it looks at
+                        single cells only
 
-    A new rule is one file and one line here. The rule's name is the reason of the protected model; SDMX codes
-    (CL_CONF_STATUS) for it: A small counts (threshold, unweighted_base); O, T, M dominance by one, by two, by one or two
-    units (dominance; M for p_percent and prior_posterior); C confidential (all others); D secondary; F free.
+    A new rule is one file and one line here; one of sums is also a case of the engine's (python/sdc/engine/rules.py). The
+    rule's name is the reason of the protected model; SDMX codes (CL_CONF_STATUS) for it: A small counts (threshold,
+    unweighted_base); O, T, M dominance by one, by two, by one or two units (dominance; M for p_percent and
+    prior_posterior); C confidential (all others); D secondary; F free.
 -#}
 {%- macro _rules() -%}
     {{- return({
@@ -53,6 +56,21 @@
         {%- endif -%}
     {%- endfor -%}
     {{- return(applied) -}}
+{%- endmacro -%}
+
+
+{#-
+    The rules in force that a sum of suppressed cells of a measure must pass like any cell: {rule: parameters}, as the
+    engine reads them; none where protect() asks for none (`unions`).
+    Source: Handbook on Statistical Disclosure Control (2nd ed.), chapter 4; python/sdc/engine/attackers/unions.py.
+-#}
+{%- macro _rules_of_sums(measure, in_force, product, unions) -%}
+    {%- set asked = {} -%}
+    {%- for rule, known in sdc._rules().items() if unions and rule in in_force -%}
+        {%- set own = known.apply(measure, in_force[rule], product) -%}
+        {%- if own and own.of_sums -%}{%- do asked.update({rule: own.of_sums}) -%}{%- endif -%}
+    {%- endfor -%}
+    {{- return(asked) -}}
 {%- endmacro -%}
 
 

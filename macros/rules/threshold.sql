@@ -14,7 +14,8 @@
     {{- return({
         'condition': measure ~ '_contributors > 0 and (' ~ below | join(' or ') ~ ')',
         'upl': '0',
-        'of_count': true
+        'of_count': true,
+        'of_sums': asked.contributors
     }) -}}
 {%- endmacro -%}
 

@@ -79,24 +79,12 @@ from cells
     {%- set reach = '(select max(abs(pvalue)) from ' ~ sdc._ptable_of(mart.protected) ~ ')' if method == 'cell_key'
         else sdc._bases(mart.protected, mart.product, parameters.base, 'round_controlled').get(measure, 0) -%}
     {%- set shown = 'cells.' ~ measure ~ '_published' -%}
-    {%- set fields %}
-cell_id := cells.cell_id,
-name := {{ sdc._cell_name(mart.product.dimensions, 'cells.') }},
-value := cast(cells.{{ measure }} as double),
-status := case when rules.rule is null then 'secondary' else 'primary' end,
-cost := cast(null as double),
-lower := cast(coalesce(greatest({{ shown }} - {{ reach }}, 0), 0) as double),
-upper := cast({{ shown }} + {{ reach }} as double),
-upl := cast(least(rules.upl, coalesce({{ shown }} + {{ reach }}, 1e300) - cells.{{ measure }}) as double),
-lpl := cast(least(rules.upl, cells.{{ measure }} - coalesce(greatest({{ shown }} - {{ reach }}, 0), 0)) as double),
-spl := cast(0 as double),
-frozen := false,
-previous := false,
-contributor := cast(null as bigint),
-contributors := cast(null as bigint),
-{{ sdc._largest(measure, {}) }},
-"integer" := {{ 'true' if sdc._is_count(mart.product.measures[measure]) else 'false' }}
-    {%- endset %}
-{{ sdc._treat('sdc_audit', 'verdict', mart.product, measure, fields, {}, measure ~ '_primary') }}
+    {%- set lower = 'coalesce(greatest(' ~ shown ~ ' - ' ~ reach ~ ', 0), 0)' -%}
+    {%- set upper = shown ~ ' + ' ~ reach -%}
+    {%- set cell = sdc._engine_cell(measure, mart.product, "case when rules.rule is null then 'secondary' else 'primary' end",
+        lower=lower, upper=upper,
+        upl='least(rules.upl, coalesce(' ~ upper ~ ', 1e300) - cells.' ~ measure ~ ')',
+        lpl='least(rules.upl, cells.' ~ measure ~ ' - ' ~ lower ~ ')') %}
+{{ sdc._treat('sdc_audit', 'verdict', mart.product, measure, cell, {}, measure ~ '_primary') }}
     {%- endif -%}
 {%- endmacro -%}

@@ -7,11 +7,14 @@ that see most, where the macros look at the largest target only.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from fractions import Fraction
 
 import duckdb
 import pytest
+
+from sdc.engine.rules import Rules
 
 PRODUCT = {
     "dimensions": ["cell"],
@@ -283,6 +286,36 @@ def test_what_is_not_known_is_unsafe(compiled, rule, asked, unknown):
 def test_an_amount_that_is_not_known_is_unsafe(compiled):
     cells = [contributions([100, 90, 80]), contributions([100, None, 80])]
     assert [r for r, _ in judge(compiled, "p_percent", {"p": 10, "m": 1}, cells)] == [None, "p_percent"]
+
+
+@pytest.mark.parametrize("kind", ["sum", "records"])
+def test_sums_must_pass_the_rules_about_contributors_and_concentration(compiled, kind):
+    """By parameters that the engine reads; counts have contributors only."""
+    concentration = {
+        "dominance": {"k": 75, "n": 2},
+        "p_percent": {"p": 10, "m": 1},
+        "prior_posterior": {"p": 10, "q": 50},
+    }
+    in_force = {
+        "threshold": {"contributors": 3, "records": 5},
+        **concentration,
+        "request": {"share": 50, "contributors": 3, "level": 10},
+        "group_disclosure": {"share": 100, "all_but": 1, "attributes": []},
+        "unweighted_base": {"suppress": 10, "mark": 30},
+        "zero": {"range": 0},
+    }
+    product = {**PRODUCT, "measures": {"turnover": {"kind": kind}}}
+
+    def of_sums(in_force, unions="true"):
+        return json.loads(
+            compiled(f"{{{{ tojson(sdc._rules_of_sums('turnover', {in_force}, {product}, {unions})) }}}}")
+        )
+
+    asked = of_sums(in_force)
+    assert asked == {"threshold": 3, **(concentration if kind == "sum" else {})}
+    assert len(Rules.of(asked).concentration) == len(asked) - 1
+    assert of_sums(in_force, "false") == {}
+    assert of_sums({"zero": {"range": 0}}) == {}
 
 
 # --- cells of a cube

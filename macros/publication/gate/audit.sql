@@ -9,10 +9,7 @@
 with
 
 cells as (
-    select
-        row_number() over ({{ sdc._partition(product.by) }} order by {{ product.dimensions | join(', ') }}) as cell_id,
-        *
-    from {{ sdc._cells_with_statuses(product, protected) }}
+{{ sdc._numbered_cells(sdc._cells_with_statuses(product, protected), product) }}
 ),
 
 {{ sdc._relations('cells', product) }}
@@ -23,8 +20,8 @@ cells as (
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, 'cells', {'where': protected.name},
-        sdc._rules_of_sums(in_force, protected.config.meta.get('sdc_unions', true), product.measures[measure]),
+    {{ sdc._engine_call('sdc_audit', product, measure, {'where': protected.name},
+        sdc._rules_of_sums(measure, in_force, product, protected.config.meta.get('sdc_unions', true)),
         "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end") | indent }}
 ),
 

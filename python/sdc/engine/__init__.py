@@ -6,7 +6,6 @@ Control (2nd ed.) and Fischetti & Salazar-Gonzalez (2001).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sdc.engine import deadlines
 from sdc.engine.adjustment import adjust
 from sdc.engine.attackers import OUTSIDER, named_attackers, named_readers
 from sdc.engine.attackers.integers import IntegerReader
@@ -100,11 +100,11 @@ def suppress(
     system = System.from_arrow(cells, relations, cost)
     judge = _judge(cells, system, rules)
     readers = named_readers(judge, attackers)
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    deadline = deadlines.after(time_limit)
     bound = 0.0
 
     def options(pinning: bool = pinning) -> dict:
-        return {"pinning": pinning, "time_limit": _left(deadline), "threads": threads, "progress": progress}
+        return {"pinning": pinning, "time_limit": deadlines.left(deadline), "threads": threads, "progress": progress}
 
     def examined(pattern: Pattern, pinning: bool = pinning) -> Finding:
         return examine(pattern, named_attackers(pattern.system, attackers), **options(pinning))
@@ -124,12 +124,12 @@ def suppress(
 
         # What insiders pin down takes longest to examine, and there is little of it: it is asked of the result first.
         steps = (partial(step, pinning=pinning) for step in (protect, cheaper))
-        return suppress_with_unions(system, judge, *steps, safe, deadline)
+        return suppress_with_unions(system, judge, *steps, safe, deadline, threads)
 
     if UNIONS in [reader.name for reader in readers]:
         suppressed = with_unions(pinning=False)
         if pinning:
-            suppressed = close_to_insiders(system, suppressed, judge, examined, deadline)
+            suppressed = close_to_insiders(system, suppressed, judge, examined, deadline, threads)
         if suppressed is None:
             suppressed = with_unions(pinning=True)
         # What was proven is about a system with the unions met on the way, and these depend on the pattern.
@@ -139,7 +139,7 @@ def suppress(
     counting = [reader for reader in readers if isinstance(reader, IntegerReader)]
     if counting:
         for reader in counting:
-            suppressed = reader.complete(system, suppressed, deadline)
+            suppressed = reader.complete(system, suppressed, deadline, threads)
         _check(Pattern(system, suppressed), named_attackers(system, attackers), readers, options())
     status = system.with_suppressed(suppressed).status
     cost = float(system.cost[status == SECONDARY].sum())
@@ -203,7 +203,7 @@ def _cheaper(
     if method == "heuristic":
         better = improve(system, start, who, **asked)
     else:
-        left = _left(deadline)
+        left = deadlines.left(deadline)
         asked["time_limit"] = None if left is None else SEARCH_SHARE * left
         if method == "optimal":
             asked["largest"] = None
@@ -211,7 +211,7 @@ def _cheaper(
         better, bound = solved.suppressed, solved.bound
     if system.cost[better].sum() >= system.cost[start].sum():
         return start, bound
-    finding = examine(Pattern(system, better), insiders, **{**options, "time_limit": _left(deadline)})
+    finding = examine(Pattern(system, better), insiders, **{**options, "time_limit": deadlines.left(deadline)})
     return (start if len(finding.failing) else better), bound
 
 
@@ -220,11 +220,6 @@ def _affordable(system: System, suppressed: np.ndarray, work: tuple[int, float])
     # Where relations are many, programs are large even for few cells.
     size = 1 + system.m * (int(suppressed.sum()) + system.m / 4) / ENTRIES
     return int((work[0] + work[1] * min(system.n, MOST_CELLS)) / size**SIZE_POWER)
-
-
-def _left(deadline: float | None) -> float | None:
-    """Seconds until a deadline (time.monotonic), at least 0; None where there is none."""
-    return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 def audit(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from sdc.engine import deadlines
 from sdc.engine.attackers.reader import Reader
 from sdc.engine.certify import COVER, certify
 from sdc.engine.circuits import certify_by_basis
@@ -67,7 +67,7 @@ def examine(
     `thorough`. Readers come last.
     """
     system = pattern.system
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    deadline = deadlines.after(time_limit)
     cells = np.flatnonzero(pattern.suppressed)
     view = pattern.space().view
     if not intervals and len(pattern.unmet()):
@@ -87,7 +87,7 @@ def examine(
         if not intervals and pattern.met(cells[at : at + 1])[0]:
             low[at], high[at], verdict[at] = -pattern.down[cell], pattern.up[cell], V_SAFE
             continue
-        if deadline is not None and time.monotonic() > deadline:
+        if deadlines.passed(deadline):
             verdict[at] = V_NOT_EXAMINED
             low[at], high[at] = -pattern.room_down[cell], pattern.room_up[cell]
             continue
@@ -104,7 +104,7 @@ def examine(
     if pinning:
         more, unsettled = _examine_pinning(pattern, attackers, cells, verdict, attacker, thorough, threads)
         pairs += more
-    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline)
+    members = _examine_readers(pattern, readers, len(attackers), cells, verdict, attacker, deadline, threads)
     return Finding(cells, value + low, value + high, verdict, attacker, pairs, members, unsettled)
 
 
@@ -170,6 +170,7 @@ def _examine_readers(
     verdict: np.ndarray,
     attacker: np.ndarray,
     deadline: float | None,
+    threads: int | None,
 ) -> dict[int, np.ndarray]:
     """Enter what readers find in cells that are safe from those before them; returns the sums, by cell.
 
@@ -177,7 +178,7 @@ def _examine_readers(
     """
     members: dict[int, np.ndarray] = {}
     for number, reader in enumerate(readers, before + 1):
-        for leak in reader.leaks(pattern, deadline):
+        for leak in reader.leaks(pattern, deadline, threads):
             at = int(np.searchsorted(cells, leak.cell))
             waiting = attacker[at] > before and verdict[at] == V_NOT_EXAMINED and leak.verdict != V_NOT_EXAMINED
             if verdict[at] == V_SAFE or waiting:

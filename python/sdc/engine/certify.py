@@ -7,12 +7,10 @@ again as the centre of a block of its own.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import lp
+from sdc.engine import deadlines, lp
 from sdc.engine.neighbourhood import grow, peel
 from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern
@@ -197,7 +195,7 @@ def certify(
         for column in seeds[seeds >= 0]:
             if visited[column] or pattern.met(view.members(np.array([column]))[0]).all():
                 continue
-            if deadline is not None and time.monotonic() > deadline:
+            if deadlines.passed(deadline):
                 break
             block = grow(view, int(column), size)
             visited[column if centred else block] = True
@@ -206,7 +204,7 @@ def certify(
                 _certify_batch(pattern, view, batch, threads)
                 batch = []
         _certify_batch(pattern, view, batch, threads)
-        if deadline is not None and time.monotonic() > deadline:
+        if deadlines.passed(deadline):
             break
     return pattern.unmet()
 

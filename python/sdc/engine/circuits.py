@@ -7,12 +7,10 @@ furthest and the one that lets it fall furthest.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import elimination
+from sdc.engine import deadlines, elimination
 from sdc.engine.elimination import Basis
 from sdc.engine.pattern import Pattern, scales
 from sdc.engine.view import View, gather
@@ -37,8 +35,7 @@ def certify_by_basis(pattern: Pattern, deadline: float | None = None) -> None:
         unmet = pattern.unmet()
         unmet = unmet[view.column[unmet] >= 0]
         few = len(unmet) <= FEW * view.columns or len(unmet) > (1 - GAIN) * before
-        late = deadline is not None and time.monotonic() > deadline
-        if len(unmet) == 0 or (turn > 0 and few) or late:
+        if len(unmet) == 0 or (turn > 0 and few) or deadlines.passed(deadline):
             return
         if turn > 0:
             basis = elimination.basis(view.by_relation, turn=turn)

@@ -6,10 +6,9 @@ insider knows; one displacement often serves several pairs of a round.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
+from sdc.engine import deadlines
 from sdc.engine.errors import EngineError, named
 from sdc.engine.insiders import Insiders, computed
 from sdc.engine.pattern import Pattern
@@ -46,7 +45,7 @@ def close(
         if work:
             repair_pairs(pattern, repairer, work, deadline, threads)
             continue
-        gone = superfluous(pattern, attackers) if thinning else np.zeros(0, dtype=np.int64)
+        gone = superfluous(pattern, attackers, threads=threads) if thinning else np.zeros(0, dtype=np.int64)
         if len(gone) == 0:
             return
         pattern.suppressed[gone] = False
@@ -137,7 +136,7 @@ class _Moved:
 
 def _in_time(system: System, work: list[tuple[int, np.ndarray]], deadline: float | None) -> None:
     """Raise once the deadline has passed, naming the cells that are left."""
-    if deadline is not None and time.monotonic() > deadline:
+    if deadlines.passed(deadline):
         bad = system.cell_id[sorted({cell for cell, _ in work})]
         raise EngineError(
             f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",

@@ -11,14 +11,13 @@ more are published again. Where that does not do, the unions found join the syst
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import elimination
+from sdc.engine import deadlines, elimination
 from sdc.engine.attackers.unions import Unions, unsafe_unions
 from sdc.engine.audit import Finding
 from sdc.engine.circuits import as_points, certify_by_basis, scales_of
@@ -56,6 +55,7 @@ def suppress_with_unions(
     cheaper: Callable[[System, np.ndarray], np.ndarray],
     safe: Callable[[Pattern], bool],
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """Mask [n] of a safe pattern without unsafe unions, as far as the search for them goes in an audit.
 
@@ -69,7 +69,7 @@ def suppress_with_unions(
     for _ in range(ROUNDS):
         try:
             protected = protect(with_unions(system.with_suppressed(start), unions))
-            start, unions, done = _reinforced(system, protected, unions, judge, safe, deadline)
+            start, unions, done = _reinforced(system, protected, unions, judge, safe, deadline, threads)
         except EngineError as error:
             if best is not None:
                 return best
@@ -81,8 +81,9 @@ def suppress_with_unions(
         better = cheaper(joint, np.append(start, np.ones(len(unions), dtype=bool)))[: system.n]
         if np.array_equal(better, start):
             return start
-        found = unions.and_new(unsafe_unions(system, better, judge, deadline=deadline, every=False)[0])
-        if _late(deadline) or tried == IMPROVED and len(found) > len(unions):
+        found = unsafe_unions(system, better, judge, deadline=deadline, every=False, threads=threads)[0]
+        found = unions.and_new(found)
+        if deadlines.passed(deadline) or tried == IMPROVED and len(found) > len(unions):
             return best
         if len(found) == len(unions):
             return better
@@ -99,6 +100,7 @@ def close_to_insiders(
     judge: Judge,
     examined: Callable[[Pattern], Finding],
     deadline: float | None = None,
+    threads: int | None = None,
 ) -> np.ndarray | None:
     """The pattern `suppressed` with further cells, if need be, so that insiders pin down nothing; None if that fails.
 
@@ -115,8 +117,8 @@ def close_to_insiders(
         if len(finding.failing) == 0:
             return suppressed
         try:
-            repair_pairs(pattern, Repairer(pattern), finding.insiders, deadline)
-            again, _, done = _reinforced(system, pattern, Unions.none(system.n), judge, safe, deadline)
+            repair_pairs(pattern, Repairer(pattern), finding.insiders, deadline, threads)
+            again, _, done = _reinforced(system, pattern, Unions.none(system.n), judge, safe, deadline, threads)
         except EngineError:
             return None
         if not done or np.array_equal(again, suppressed):
@@ -132,6 +134,7 @@ def _reinforced(
     judge: Judge,
     safe: Callable[[Pattern], bool],
     deadline: float | None,
+    threads: int | None,
 ) -> tuple[np.ndarray, Unions, bool]:
     """The cells of a safe pattern and further ones that keep sums from following: (mask [n], the unions and those met,
     whether this is a safe pattern without unsafe unions).
@@ -145,11 +148,11 @@ def _reinforced(
     met, before, among, thinned = unions, pattern.suppressed.copy(), None, False
     for _ in range(ROUNDS):
         found, unexamined = unsafe_unions(
-            system, pattern.suppressed, judge, deadline=deadline, every=False, among=among
+            system, pattern.suppressed, judge, deadline=deadline, every=False, among=among, threads=threads
         )
-        if unexamined.any() and _late(deadline):
+        if unexamined.any() and deadlines.passed(deadline):
             raise _time_ended(system.cell_id[unexamined & system.primary], "sums of cells {} were examined")
-        if len(found) == 0 and not thinned and not _late(deadline):
+        if len(found) == 0 and not thinned and not deadlines.passed(deadline):
             thinned = True
             if _thin(pattern, pattern.suppressed & ~before, met):
                 continue
@@ -170,7 +173,7 @@ def _reinforced(
             continue
         joint = Pattern(with_unions(system.with_suppressed(pattern.suppressed), found))
         try:
-            close(joint, Repairer(joint), (), deadline=deadline)
+            close(joint, Repairer(joint), (), deadline=deadline, threads=threads)
         except EngineError as error:
             raise _in_members(error, system, found, deadline) from None
         pattern.suppress(np.flatnonzero(joint.suppressed[: system.n]))
@@ -264,7 +267,7 @@ def _moved(pattern: Pattern, unions: Unions, deadline: float | None) -> Unions:
     system = pattern.system
     free = system.cost[system.candidate & ~pattern.suppressed]
     for most in np.unique(np.quantile(free, PARTS)) if len(free) else ():
-        if len(unions) < FEW or _late(deadline):
+        if len(unions) < FEW or deadlines.passed(deadline):
             break
         view = View.paired(system, pattern.suppressed | (system.candidate & (system.cost <= most)))
         basis = elimination.basis(view.by_relation)
@@ -374,10 +377,6 @@ def _one_sided(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(int(kept.sum())), (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline
-
-
 def _time_ended(cells: np.ndarray, what: str) -> EngineError:
     """The error for time that ended before `what` about these cells (ids)."""
     what = what.format(named(cells))
@@ -393,7 +392,7 @@ def _in_members(error: EngineError, system: System, unions: Unions, deadline: fl
     cells = [unions.cells(number) for number in numbers]
     bad = system.cell_id[np.unique(np.concatenate(cells))]
     bad = np.concatenate((bad, [cell for cell in error.cells if cell <= last])).astype(np.int64)
-    if _late(deadline):
+    if deadlines.passed(deadline):
         return _time_ended(bad, "sums of cells {} were protected")
     shown = "; ".join(named(system.cell_id[members]) for members in cells[:5])
     more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""

@@ -9,13 +9,13 @@ each starts from the basis of the one before.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import highspy
 import numpy as np
 import scipy.sparse as sp
 
+from sdc.engine import deadlines
 from sdc.engine.mip import Program, highs_model, quiet_solver
 from sdc.engine.system import System
 
@@ -53,7 +53,7 @@ def move(
 
     Where `missed` is not empty, it is what was not settled.
     """
-    search = _Search(system, levels, most, None if time_limit is None else time.monotonic() + time_limit)
+    search = _Search(system, levels, most, deadlines.after(time_limit))
     up, found = search.settled(start.astype(bool))
     if found is None or len(found.missed):
         return found
@@ -92,7 +92,7 @@ class _Search:
         self.solver.passModel(highs_model(program))
 
     def over(self) -> bool:
-        return self.ends is not None and time.monotonic() > self.ends
+        return deadlines.passed(self.ends)
 
     def solve(self, up: np.ndarray) -> tuple[Moved | None, np.ndarray]:
         """The least movement with directions `up` [k], and what a direction costs by its dual price [k]."""
@@ -102,8 +102,8 @@ class _Search:
         self.solver.changeRowsBounds(k, rows, least, most)
         columns = np.arange(2 * n, 2 * n + 2 * k, dtype=np.int32)
         self.solver.changeColsCost(2 * k, columns, np.concatenate([self.price, self.price]))
-        if self.ends is not None:
-            left = max(0.01, self.ends - time.monotonic())
+        left = deadlines.left(self.ends, 0.01)
+        if left is not None:
             self.solver.setOptionValue("time_limit", self.solver.getRunTime() + left)
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sdc.engine import deadlines
 from sdc.engine.audit import Finding, Progress, examine, replay
 from sdc.engine.certify import COVER, certify
 from sdc.engine.circuits import FEW, certify_by_basis
@@ -73,7 +73,7 @@ def suppress_heuristically(
 ) -> tuple[Pattern, Finding]:
     """A safe pattern of small cost with its audit; EngineError names the cells that cannot be protected."""
     check_reachable(system)
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    deadline = deadlines.after(time_limit)
     pattern = Pattern(system)
     if not pattern.suppressed.any():
         return pattern, examine(pattern, attackers)
@@ -88,7 +88,7 @@ def suppress_heuristically(
             _vary(work)
     for _ in range(ROUNDS):
         protect(work)
-        limit = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        limit = deadlines.left(deadline)
         pattern_again = replay(pattern)
         finding = examine(
             pattern_again, attackers, pinning=pinning, time_limit=limit, threads=threads, progress=progress
@@ -121,7 +121,7 @@ def _vary(work: Work) -> None:
         both = Pattern(system, pattern.suppressed | other.suppressed)
         if both.space().basis is None:
             return
-        both.suppressed[superfluous(both, attackers, orders=ORDERS)] = False
+        both.suppressed[superfluous(both, attackers, orders=ORDERS, threads=work.threads)] = False
         if system.cost[both.suppressed].sum() < system.cost[pattern.suppressed].sum():
             pattern.suppressed[:] = both.suppressed
 
@@ -163,7 +163,7 @@ class Work:
 
     def in_time(self) -> None:
         """Raise once the deadline has passed: an unfinished pattern is not safe and is not handed out."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
+        if deadlines.passed(self.deadline):
             bad = self.pattern.system.cell_id[self.pattern.unmet()]
             raise EngineError(
                 f"suppress: the time limit ended before cells {named(bad)} were protected; nothing was suppressed",

@@ -8,13 +8,12 @@ grows until one of these holds; at the whole component both programs are the sam
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import lp
+from sdc.engine import deadlines, lp
 from sdc.engine.needs import TOLERANCE, V_EXACT, V_NOT_EXAMINED, V_SAFE
 from sdc.engine.neighbourhood import grow
 from sdc.engine.pattern import Pattern
@@ -58,9 +57,9 @@ def interval(
     unbounded_up = unbounded_down = False
     slack = TOLERANCE * max(1.0, abs(float(pattern.system.value[cell])))
     for size in (*SIZES, None):
-        if deadline is not None and time.monotonic() > deadline:
+        if deadlines.passed(deadline):
             break
-        limit = None if deadline is None else max(deadline - time.monotonic(), 0.01)
+        limit = deadlines.left(deadline, 0.01)
         columns = grow(view, column, view.columns if size is None else size)
         whole = size is None or len(columns) < size
         if whole and len(columns) > LARGE:

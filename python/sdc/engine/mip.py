@@ -9,14 +9,14 @@ the same program has the same answer on every machine.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine.lp import INFEASIBLE, OPTIMAL, minimise
+from sdc.engine import deadlines
+from sdc.engine.lp import INFEASIBLE, OPTIMAL, Solution, minimise
 
 FEASIBLE, UNDECIDED = "feasible", "undecided"
 # Up to so many columns the relaxation is solved (it gives the bound, and often the answer) ...
@@ -69,20 +69,11 @@ def minimise_integral(program: Program, start: np.ndarray, time_limit: float | N
 
     When `time_limit` (seconds) ends, the best solution so far is returned, or UNDECIDED.
     """
-    search = _Search(program, None if time_limit is None else time.monotonic() + time_limit)
+    search = _Search(program, deadlines.after(time_limit))
     bound = _least(program)
     # Where no column is in more than two rows, as in a two-way table, the relaxation is a network of any size.
     if len(program.cost) <= RELAXED or np.diff(search.by_column.indptr).max(initial=0) <= 2:
-        relaxed = minimise(
-            program.cost,
-            program.matrix,
-            program.lower,
-            program.upper,
-            row_lower=program.row_lower,
-            row_upper=program.row_upper,
-            iterations=1_000_000,
-            time_limit=time_limit,
-        )
+        relaxed = _relaxed(program, time_limit)
         if relaxed.status == INFEASIBLE:
             return Integral(INFEASIBLE)
         if relaxed.status == OPTIMAL:
@@ -110,19 +101,24 @@ def polished(program: Program, x: np.ndarray, time_limit: float | None = None) -
     large."""
     bound = _least(program)
     if len(program.cost) <= POLISHED:
-        relaxed = minimise(
-            program.cost,
-            program.matrix,
-            program.lower,
-            program.upper,
-            row_lower=program.row_lower,
-            row_upper=program.row_upper,
-            iterations=1_000_000,
-            time_limit=time_limit,
-        )
+        relaxed = _relaxed(program, time_limit)
         bound = relaxed.objective if relaxed.status == OPTIMAL else bound
-        x = _Search(program, None if time_limit is None else time.monotonic() + time_limit).polished(x)
+        x = _Search(program, deadlines.after(time_limit)).polished(x)
     return Integral(FEASIBLE, x, float(program.cost @ x), bound)
+
+
+def _relaxed(program: Program, time_limit: float | None) -> Solution:
+    """The solution of the program where no column need be whole."""
+    return minimise(
+        program.cost,
+        program.matrix,
+        program.lower,
+        program.upper,
+        row_lower=program.row_lower,
+        row_upper=program.row_upper,
+        iterations=1_000_000,
+        time_limit=time_limit,
+    )
 
 
 def _least(program: Program) -> float:
@@ -139,7 +135,7 @@ class _Search:
         self.by_column = program.matrix.tocsc()
 
     def over(self) -> bool:
-        return self.ends is not None and time.monotonic() > self.ends
+        return deadlines.passed(self.ends)
 
     def violation(self, x: np.ndarray) -> np.ndarray:
         """How far each row is from holding [m]; 0 where it holds up to rounding."""
@@ -231,7 +227,7 @@ class _Search:
             upper = np.concatenate([upper, np.full(2 * len(rows), np.inf)])
             integer = np.concatenate([integer, np.zeros(2 * len(rows), dtype=bool)])
         part.sort_indices()
-        seconds = None if self.ends is None else self.ends - time.monotonic()
+        seconds = deadlines.left(self.ends)
         program = Program(cost, part, lower, upper, p.row_lower[rows] - known, p.row_upper[rows] - known, integer)
         answer = branch(program, nodes, seconds=seconds, relative_gap=0.02 if elastic else 0.0)
         if answer.x is None:

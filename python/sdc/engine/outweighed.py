@@ -14,13 +14,12 @@ not all or nothing, the same is asked in whole numbers.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import lp, mip
+from sdc.engine import deadlines, lp, mip
 from sdc.engine.elimination import PRIME
 from sdc.engine.neighbourhood import grow
 from sdc.engine.parallel import in_threads
@@ -73,18 +72,18 @@ class Balance:
         self._more = at.amount[entry][order] - judge.unlisted[self._cell]
         self._besides = [_of_others(self._cell, self._more, count) for count in range(self._coalition)]
 
-    def weigh_all(self, targets: list[int], deadline: float | None = None) -> list[Weighed]:
+    def weigh_all(self, targets: list[int], deadline: float | None = None, threads: int | None = None) -> list[Weighed]:
         """Each target weighed, in order, as far as the work goes: the result can be shorter.
 
         A target is a listed contributor. None is outweighed when the deadline (time.monotonic) passes first.
         """
-        alone = self._alone(deadline) if targets else None
+        alone = self._alone(deadline, threads) if targets else None
         out, work = [], ALL
         for begin in range(0, len(targets), TOGETHER):
             if work <= 0:
                 break
             some = targets[begin : begin + TOGETHER]
-            out += in_threads(lambda target: self._weigh(target, alone, deadline), some, None)
+            out += in_threads(lambda target: self._weigh(target, alone, deadline), some, threads)
             work = ALL - sum(each.tried for each in out)
         return out
 
@@ -93,7 +92,7 @@ class Balance:
         found, sets, whole = [STILL], [], True
         todo, seen = [()], {()}
         near: dict[int, _Near] = {}
-        while todo and len(seen) <= COALITIONS and not _late(deadline):
+        while todo and len(seen) <= COALITIONS and not deadlines.passed(deadline):
             known = todo.pop()
             sensitivity = self._sensitivities((target,), known)
             moves = next((moves for moves in found if _outweighs(moves, sensitivity)), None)
@@ -138,7 +137,7 @@ class Balance:
         near = (self._more > 0) & (more > np.maximum(left[self._cell], 0.0))
         return np.setdiff1d(self._who[near], known)
 
-    def _alone(self, deadline: float | None) -> sp.csr_matrix | None:
+    def _alone(self, deadline: float | None, threads: int | None) -> sp.csr_matrix | None:
         """Where a single other adds to sensitivities, the cells that one has a part in and those of a displacement that
         outweighs that one alone: ones [contributors, n], no entries where there is no such displacement. Else None.
         """
@@ -149,11 +148,11 @@ class Balance:
         def touched(who: int) -> np.ndarray:
             sensitivity = self._sensitivities((), (who,))
             moves = STILL if _outweighs(STILL, sensitivity) else None
-            if moves is None and not _late(deadline):
+            if moves is None and not deadlines.passed(deadline):
                 moves = self._displacement(sensitivity, {})
             return STILL[0] if moves is None else np.union1d(self._cell[self._of(who)], moves[0])
 
-        cells = in_threads(touched, people.tolist(), None)
+        cells = in_threads(touched, people.tolist(), threads)
         number = np.repeat(people, [len(some) for some in cells])
         shape = int(people.max(initial=-1)) + 1, len(self._nobody)
         return sp.csr_matrix((np.ones(len(number)), (number, np.concatenate(cells))), shape=shape)
@@ -239,10 +238,6 @@ class _Near:
         moves = (rise - fall)[self._owner] * self._ratio
         some = np.flatnonzero(moves)
         return self._cells[some], moves[some]
-
-
-def _late(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() > deadline
 
 
 def _of_others(cell: np.ndarray, amount: np.ndarray, count: int) -> np.ndarray:

@@ -94,7 +94,7 @@ def pinned(
             columns -= each
             far, shown = others.move(cell)
             points += shown
-            second.update(*(pairs.second(*point).tolist() for point in shown))
+            second.update(pairs.second(_side_by_side(shown, pattern.system.n)).tolist())
             if far is None:
                 undecided[cell] = kind
             elif not far:
@@ -137,12 +137,9 @@ class _Pairs:
                 self._settle(displacements if len(some) == len(length) else displacements[:, some])
 
     def _settle(self, displacements: sp.csc_matrix) -> None:
-        cells, moves = displacements.indices, displacements.data
-        owner = np.repeat(np.arange(displacements.shape[1]), np.diff(displacements.indptr))
-        rooms = self._pattern.room_up, self._pattern.room_down
-        reach = np.abs(moves) * np.maximum(*scales(cells, moves, displacements.indptr[:-1], *rooms))[owner]
+        cells, owner = displacements.indices, _columns(displacements)
         asked = ~self._shown | (np.diff(self._left.indptr) > 0)
-        far = (reach >= self._enough[cells]) & (self._place[cells] >= 0) & asked[self._place[cells]]
+        far = self._far(displacements) & (self._place[cells] >= 0) & asked[self._place[cells]]
         shape = (len(self.cells), displacements.shape[1])
         shows = sp.csr_matrix((np.ones(int(far.sum())), (self._place[cells[far]], owner[far])), shape=shape)
         moved = sp.csc_matrix((np.ones(len(cells)), cells, displacements.indptr), shape=displacements.shape)
@@ -166,11 +163,16 @@ class _Pairs:
         cell = np.repeat(self.cells, np.diff(self._left.indptr))
         return list(zip(cell.tolist(), self._left.indices.tolist(), strict=True))
 
-    def second(self, cells: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-        """The cells of which a displacement shows a second value."""
+    def second(self, displacements: sp.csc_matrix) -> np.ndarray:
+        """The cells of which these displacements show a second value."""
+        return displacements.indices[self._far(displacements)]
+
+    def _far(self, displacements: sp.csc_matrix) -> np.ndarray:
+        """Mask of the entries that go far enough for a second value, the displacement stretched as bounds allow."""
+        cells, moves = displacements.indices, displacements.data
         rooms = self._pattern.room_up, self._pattern.room_down
-        scale = np.maximum(*scales(cells, displacement, np.zeros(1, dtype=np.int64), *rooms))
-        return cells[np.abs(displacement) * scale >= self._enough[cells]]
+        scale = np.maximum(*scales(cells, moves, displacements.indptr[:-1], *rooms))
+        return np.abs(moves) * scale[_columns(displacements)] >= self._enough[cells]
 
     def unshown(self) -> np.ndarray:
         """Primaries of which no single displacement shows a second value, not even to an outsider."""
@@ -221,6 +223,11 @@ def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc
     cells = np.concatenate([np.zeros(0, dtype=np.int64), *(cells for cells, _ in points)])
     moves = np.concatenate([np.zeros(0), *(moves for _, moves in points)])
     return sp.csc_matrix((moves, cells, np.append(0, np.cumsum(lengths))), shape=(n, len(points)))
+
+
+def _columns(matrix: sp.csc_matrix) -> np.ndarray:
+    """The column of each entry."""
+    return np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
 
 
 def _only(rows: np.ndarray) -> sp.dia_array:

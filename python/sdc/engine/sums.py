@@ -14,7 +14,6 @@ looked at.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import elimination
+from sdc.engine import deadlines, elimination
 from sdc.engine.elimination import PRIME, residues
 from sdc.engine.view import Space
 
@@ -262,7 +261,7 @@ class Search:
         grown, each = np.zeros(len(starts)), np.broadcast_to(each, len(starts))
         work -= len(nodes)
         stack = [nodes if work < 0 else self._complete(nodes, first, alive, found)]
-        while stack and work >= 0 and (deadline is None or time.monotonic() <= deadline):
+        while stack and work >= 0 and not deadlines.passed(deadline):
             nodes = stack.pop()
             if len(nodes) == 0:
                 continue

@@ -40,7 +40,11 @@ JUDGED = 5000
 
 
 def superfluous(
-    pattern: Pattern, attackers: tuple[Insiders, ...], among: np.ndarray | None = None, orders: int | None = None
+    pattern: Pattern,
+    attackers: tuple[Insiders, ...],
+    among: np.ndarray | None = None,
+    orders: int | None = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """Secondaries that can be published together; those that follow exactly are among them.
 
@@ -67,7 +71,7 @@ def superfluous(
         return np.concatenate((exact, view.members(np.array(best, dtype=np.int64))[0]))
     free = np.sort(free[np.lexsort((free, -cost[free]))[:JUDGED]])
     # What would expose a primary now will do so also when others have been published.
-    free = free[~_open_at_once(basis, rows, free, foreign)] if foreign else free
+    free = free[~_open_at_once(basis, rows, free, foreign, threads)] if foreign else free
     # As bytes, which are quick to look up one by one.
     concerned = tuple(
         np.logical_or.reduce(masks).tobytes() for masks in zip(*(side.concerned for side in foreign), strict=True)
@@ -311,7 +315,9 @@ class _Foreign:
         return (self._owner[column] > -3) & (self._known[known] >= 0) & (self._owner[column] != self._known[known])
 
 
-def _open_at_once(basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: list[_Foreign]) -> np.ndarray:
+def _open_at_once(
+    basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: list[_Foreign], threads: int | None
+) -> np.ndarray:
     """Mask of `asked` [columns] that `_opens` finds to open something, for many at a time."""
     out = np.zeros(len(asked), dtype=bool)
     by_vector = basis.vectors.tocsc()
@@ -322,7 +328,7 @@ def _open_at_once(basis: Basis, rows: np.ndarray, asked: np.ndarray, foreign: li
         place, one, two = _tied_at_once(basis.vectors, by_vector, rows, some, concerned, foreign)
         return begin + place[np.logical_or.reduce([side.learns(one, two) | side.learns(two, one) for side in foreign])]
 
-    for places in in_threads(opened, range(0, len(asked), TOGETHER), None):
+    for places in in_threads(opened, range(0, len(asked), TOGETHER), threads):
         out[places] = True
     return out
 

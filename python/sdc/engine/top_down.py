@@ -13,12 +13,11 @@ bounded in columns and nodes, not in time.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from sdc.engine import deadlines
 from sdc.engine.mip import FEASIBLE, UNDECIDED, Integral, Program, branch
 
 # Nodes for the program of one group, and the distance from its optimum with which it ends, for each column.
@@ -40,7 +39,7 @@ def decide_top_down(program: Program, parent: np.ndarray, time_limit: float | No
     total of the others in a row, -1 where there is none. UNDECIDED names the columns of the group at which it ended.
     """
     kind, merged, parent = _merged(program, parent)
-    search = _TopDown(merged, parent, None if time_limit is None else time.monotonic() + time_limit)
+    search = _TopDown(merged, parent, deadlines.after(time_limit))
     stuck = search.run()
     if stuck is not None:
         return Integral(UNDECIDED, columns=np.flatnonzero(np.isin(kind, stuck)))
@@ -151,7 +150,7 @@ class _TopDown:
             ),
             NODES,
             gap=max(0.5, GAP * len(chosen)),
-            seconds=None if self.ends is None else self.ends - time.monotonic(),
+            seconds=deadlines.left(self.ends),
         ).x
         if found is None:
             return False
@@ -169,7 +168,7 @@ class _TopDown:
         for _ in range(TRIES):
             grown = self.grown(columns)
             self.work -= len(grown)
-            over = self.ends is not None and time.monotonic() > self.ends
+            over = deadlines.passed(self.ends)
             if len(grown) == len(columns) or len(grown) > LARGEST or self.work < 0 or over:
                 return False
             columns = grown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle import attack, checks, cubes, strategies
-from sdc import engine
-from sdc.engine import EngineError, System, audit, closing, composite, sums, suppress
+from sdc.engine import EngineError, System, audit, composite, deadlines, parallel, suppress
 from sdc.engine.attackers import unions
 from sdc.engine.attackers.unions import unsafe_unions
 from sdc.engine.rules import Judge, Rules, Statistics
@@ -333,7 +333,7 @@ def test_many_sums_are_protected_without_programs(seed: int, monkeypatch) -> Non
     assert set(checks.verdicts(audit(cells, cube.relations, rules={"threshold": 5})).values()) <= {"safe"}
 
 
-@pytest.mark.parametrize("step", range(0, 40, 3))
+@pytest.mark.parametrize("step", range(0, 60, 3))
 def test_time_that_ends_in_the_search_leaves_no_unsafe_sum(step: int, monkeypatch) -> None:
     """However far it got: an error that says so, or a pattern as safe as any."""
     asked = 0
@@ -341,13 +341,12 @@ def test_time_that_ends_in_the_search_leaves_no_unsafe_sum(step: int, monkeypatc
     def clock() -> float:
         nonlocal asked
         asked += 1
-        return float(asked > step)
+        return float(asked > step) + 1e-6 * asked
 
     rng = np.random.default_rng(3)
     leaves = rng.choice([0, 1, 2, 3, 9, 30], (5, 4, 2), p=[0.2, 0.2, 0.15, 0.15, 0.2, 0.1])
     cube = counts((cubes.tree([2, 3]), cubes.flat(4), cubes.flat(2)), leaves, threshold=5)
-    for module in (engine, closing, composite, sums, unions):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=clock))
     try:
         pattern = suppress(cube.cells, cube.relations, rules={"threshold": 5}, time_limit=0.5)
     except EngineError as error:
@@ -375,6 +374,32 @@ def test_suppression_of_magnitudes_leaves_no_unsafe_sum(seed: int) -> None:
     for union in attack.unions(view):
         assert len(union.cells) < 2 or attack.shortfall(together(held, union.cells), 3, 10.0) < 1e-6
     assert set(checks.verdicts(audit(cells, cube.relations, rules=rules)).values()) <= {"safe"}
+
+
+def test_one_thread_is_one_thread(monkeypatch) -> None:
+    """Searches by programs, suppression and audit start no threads where one is asked for, and answer the same."""
+    started = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, threads: int) -> None:
+            started.append(threads)
+            super().__init__(threads)
+
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(unions, "EACH", 0)
+    shape = [cubes.tree([3, 2]), cubes.flat(4)]
+    microdata = cubes.contributions(np.random.default_rng(1), (5, 4), 60, 0.3, 1.5)
+    held = cubes.amounts(shape, *microdata)
+    cube = cubes.with_contributors(cubes.magnitude_cube(shape, *microdata, percent=10.0), held, largest=5)
+    answers = []
+    for threads in (None, 1):
+        started.clear()
+        asked = {"rules": {"threshold": 3, "p_percent": 10}, "threads": threads}
+        cells = checks.with_pattern(cube.cells, suppress(cube.cells, cube.relations, work=50, **asked))
+        answers.append((cells, audit(cells, cube.relations, **asked)))
+        assert set(started) == (set() if threads == 1 else {2})
+    assert answers[0] == answers[1]
 
 
 def test_suppression_without_rules_leaves_such_sums() -> None:

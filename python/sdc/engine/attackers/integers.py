@@ -14,13 +14,12 @@ knows say so. Where neither is found, and where WORK ran out, it is `not_examine
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from sdc.engine import mip
+from sdc.engine import deadlines, mip
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.certify import COVER, certify
 from sdc.engine.errors import EngineError, named
@@ -53,12 +52,14 @@ class IntegerReader:
     name: str
     judge: Judge | None = None
 
-    def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]:
+    def leaks(self, pattern: Pattern, deadline: float | None = None, threads: int | None = None) -> list[Leak]:
         """Cells that are not protected from him, or that could not be examined."""
-        verdict = _Ranges(pattern, self.judge, deadline).examine()
+        verdict = _Ranges(pattern, self.judge, deadline, threads).examine()
         return [Leak(int(cell), int(verdict[cell])) for cell in np.flatnonzero(verdict != V_SAFE)]
 
-    def complete(self, system: System, suppressed: np.ndarray, deadline: float | None = None) -> np.ndarray:
+    def complete(
+        self, system: System, suppressed: np.ndarray, deadline: float | None = None, threads: int | None = None
+    ) -> np.ndarray:
         """A pattern with further cells where this attacker learns too much; what was not examined stays as it is.
 
         More suppressed cells never narrow what anybody can rule out. Raises EngineError naming cells that nothing
@@ -66,7 +67,7 @@ class IntegerReader:
         """
         pattern = Pattern(system, suppressed)
         for _ in range(ROUNDS):
-            ranges = _Ranges(pattern, self.judge, deadline)
+            ranges = _Ranges(pattern, self.judge, deadline, threads)
             verdict = ranges.examine()
             open_ = np.flatnonzero((verdict != V_SAFE) & (verdict != V_NOT_EXAMINED))
             if len(open_) == 0:
@@ -99,7 +100,7 @@ def reader_of_rule(judge: Judge | None) -> IntegerReader:
 class _Ranges:
     """How far cells are known to move in whole tables: `up`, `down` [n]."""
 
-    def __init__(self, pattern: Pattern, judge: Judge | None, deadline: float | None = None) -> None:
+    def __init__(self, pattern: Pattern, judge: Judge | None, deadline: float | None, threads: int | None) -> None:
         system = pattern.system
         self.deadline = deadline
         self.pattern, self.system = pattern, system
@@ -120,7 +121,8 @@ class _Ranges:
             self._know(judge)
         # Displacements within the bounds he knows; many of them are whole, or whole in multiples.
         self.tight = Pattern(replace(system, lower=least), pattern.suppressed)
-        certify(self.tight, View.paired(self.tight.system, pattern.suppressed), COVER, deadline=deadline)
+        view = View.paired(self.tight.system, pattern.suppressed)
+        certify(self.tight, view, COVER, deadline=deadline, threads=threads)
         for cells, displacement in (*pattern.points, *self.tight.points):
             self._credit_whole(cells, displacement)
 
@@ -164,7 +166,7 @@ class _Ranges:
             for cell in cells.tolist():
                 if self._met(cell):
                     continue
-                if self.work <= 0 or (self.deadline is not None and time.monotonic() > self.deadline):
+                if self.work <= 0 or deadlines.passed(self.deadline):
                     verdict[cell] = V_NOT_EXAMINED
                 elif size[number] <= LARGEST:
                     settled = self._extend(cell, cells)

@@ -22,9 +22,9 @@ class Leak:
 class Reader(Protocol):
     """An attacker by name; `leaks` lists what it finds in a pattern, and what it could not examine.
 
-    What is not begun before `deadline` (time.monotonic) is not examined.
+    What is not begun before `deadline` (time.monotonic) is not examined. `threads` as for `parallel.in_threads`.
     """
 
     name: str
 
-    def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]: ...
+    def leaks(self, pattern: Pattern, deadline: float | None = None, threads: int | None = None) -> list[Leak]: ...

@@ -18,13 +18,13 @@ multiples of cells are not looked into: they are no sets of contributors.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
+from sdc.engine import deadlines
 from sdc.engine.attackers.reader import Leak
 from sdc.engine.elimination import PRIME
 from sdc.engine.errors import EngineError
@@ -88,12 +88,14 @@ def unsafe_unions(
     deadline: float | None = None,
     every: bool = True,
     among: np.ndarray | None = None,
+    threads: int | None = None,
 ) -> tuple[Unions, np.ndarray]:
     """Minimal computable sums of two and more suppressed cells that fail the rules, and a mask [n] of cells that may
     be in others: those of which `work` did not suffice to examine all sums.
 
     Without `every`, of sets that differ only in cells that are alike there are so many that each of these is in one.
-    With the mask `among` [n], sums of these cells only are looked for, under the threshold.
+    With the mask `among` [n], sums of these cells only are looked for, under the threshold. `threads` as for
+    `parallel.in_threads`.
 
     Cells that are computed by themselves are nobody's union. Raises EngineError where elimination ran out of work.
     """
@@ -103,7 +105,7 @@ def unsafe_unions(
     entries = Entries(space, suppressed)
     found, unexamined = [], np.zeros(system.n, dtype=bool)
     searches = [_Below(entries, judge, among)] if judge.rules.threshold > 1 else []
-    searches += [_Concentrated(space.view, entries, judge, row) for row in judge.rules.concentration]
+    searches += [_Concentrated(space.view, entries, judge, row, threads) for row in judge.rules.concentration]
     for each in searches:
         sets, left = each.search(work, deadline, every)
         found += [_matrix(entries.cells[some], system.n) for some in sets]
@@ -153,8 +155,7 @@ class _Below:
             todo = todo[len(some) :]
             # What short solutions do not tell of a set, those of the basis do.
             for rows_of in (self.entries.short_rows, self.entries.rows_of):
-                late = deadline is not None and time.monotonic() > deadline
-                if len(some) and work > 0 and not late:
+                if len(some) and work > 0 and not deadlines.passed(deadline):
                     some, work = self._grow(chosen, rows_of(self.usable[chosen]), some, np.inf, work, deadline)
             left.append(some)
         return self._of_cells(every), self._not_tried(np.concatenate(left))
@@ -215,8 +216,16 @@ class _Concentrated:
     cell's for a target that is not. The sensitivity of a set for a target is at most the sum of those of its cells.
     """
 
-    def __init__(self, view: View, entries: Entries, judge: Judge, row: tuple[float, float, float, int]) -> None:
+    def __init__(
+        self,
+        view: View,
+        entries: Entries,
+        judge: Judge,
+        row: tuple[float, float, float, int],
+        threads: int | None = None,
+    ) -> None:
         at, cells = judge.statistics, entries.cells
+        self.threads = threads
         self.view, self.entries, self.judge, self.row, self.cells = view, entries, judge, row, cells
         target, others, whole, coalition = row
         position, entry = gather_lists(at.start, cells)
@@ -264,7 +273,7 @@ class _Concentrated:
         left = np.concatenate(unfinished)
         balance = Balance(self.view, self.entries, self.judge, self.row)
         asked = np.unique(target[left][target[left] >= 0]).tolist()
-        weighed = balance.weigh_all(asked, deadline)
+        weighed = balance.weigh_all(asked, deadline, self.threads)
         sets += [some[None] for each in weighed for some in each.sets]
         safe = [who for who, each in zip(asked, weighed, strict=False) if each.outweighed]
         left = left[~np.isin(target[left], safe)]
@@ -369,12 +378,14 @@ class _Reader:
     judge: Judge
     name: str = NAME
 
-    def leaks(self, pattern: Pattern, deadline: float | None = None) -> list[Leak]:
+    def leaks(self, pattern: Pattern, deadline: float | None = None, threads: int | None = None) -> list[Leak]:
         primary = pattern.system.primary
         unions, unexamined = Unions.none(pattern.system.n), pattern.suppressed
-        if deadline is None or time.monotonic() < deadline:
+        if not deadlines.passed(deadline):
             with suppress(EngineError):
-                unions, unexamined = unsafe_unions(pattern.system, pattern.suppressed, self.judge, WORK, deadline)
+                unions, unexamined = unsafe_unions(
+                    pattern.system, pattern.suppressed, self.judge, WORK, deadline, threads=threads
+                )
         found = []
         for number in range(len(unions)):
             members = unions.cells(number)
