@@ -71,6 +71,10 @@ class Balance:
         self._who, self._cell = at.who[entry][order], cells[position][order]
         self._more = at.amount[entry][order] - judge.unlisted[self._cell]
         self._besides = [_of_others(self._cell, self._more, count) for count in range(self._coalition)]
+        # Where anyone can gain anything.
+        most = np.zeros(len(at.size))
+        np.maximum.at(most, self._cell, self._more)
+        self._open = np.flatnonzero(self._nobody + (self._target + self._others * self._coalition) * most > 0)
 
     def weigh_all(self, targets: list[int], deadline: float | None = None, threads: int | None = None) -> list[Weighed]:
         """Each target weighed, in order, as far as the work goes: the result can be shorter.
@@ -89,13 +93,14 @@ class Balance:
 
     def _weigh(self, target: int, alone: sp.csr_matrix | None, deadline: float | None) -> Weighed:
         """Is every sum with cells of the target outweighed for all who may know a part of it?"""
-        found, sets, whole = [STILL], [], True
+        found, sets, whole = _Found(self._open, len(self._nobody)), [], True
+        found.add(STILL)
         todo, seen = [()], {()}
         near: dict[int, _Near] = {}
         while todo and len(seen) <= COALITIONS and not deadlines.passed(deadline):
             known = todo.pop()
             sensitivity = self._sensitivities((target,), known)
-            moves = next((moves for moves in found if _outweighs(moves, sensitivity)), None)
+            moves = found.first(sensitivity)
             if moves is None:
                 moves = self._displacement(sensitivity, near)
                 if moves is None:
@@ -104,7 +109,7 @@ class Balance:
                         sets, whole = sets + (some or []), False
                         continue
                 else:
-                    found.append(moves)
+                    found.add(moves)
             if len(known) < self._coalition:
                 if moves is None:
                     others = np.setdiff1d(self._who, (target, *known))
@@ -197,6 +202,54 @@ class Balance:
         if cost @ part >= 0 or (entries.keys[some].sum(axis=0) % PRIME).any():
             return [] if cost @ part >= 0 else None
         return [some]
+
+
+class _Found:
+    """Displacements found so far, in order. Two things tell of all at once which need not be looked at: how far each
+    moves the cells `open_` up, at most, float32[found, open_], and where it lets cells fall.
+    """
+
+    def __init__(self, open_: np.ndarray, count: int) -> None:
+        self._moves: list[Moves] = []
+        self._column = np.full(count, -1)
+        self._column[open_] = np.arange(len(open_))
+        self._up = np.zeros((1, len(open_)), dtype=np.float32)
+        # What falls, one after another: whose it is, the cell and how far.
+        self._falls, self._owner, self._cell, self._size = (
+            0,
+            *(np.zeros(1, dtype) for dtype in (np.int64, np.int64, float)),
+        )
+
+    def add(self, moves: Moves) -> None:
+        cells, size = moves
+        number, column = len(self._moves), self._column[cells]
+        some = column >= 0
+        self._up = _with_room(self._up, number + 1)
+        self._up[number, column[some]] = np.nextafter(size[some].astype(np.float32), np.float32(np.inf))
+        some = size < 0
+        begin, self._falls = self._falls, self._falls + np.count_nonzero(some)
+        new = slice(begin, self._falls)
+        self._owner, self._cell, self._size = (
+            _with_room(array, self._falls) for array in (self._owner, self._cell, self._size)
+        )
+        self._owner[new], self._cell[new], self._size[new] = number, cells[some], size[some]
+        self._moves.append(moves)
+
+    def first(self, sensitivity: np.ndarray) -> Moves | None:
+        """The first that outweighs sensitivities, which are positive in open cells only; None where there is none."""
+        found, falls = len(self._moves), slice(self._falls)
+        gaining = np.flatnonzero(sensitivity > 0)
+        enough = (self._up[:found, self._column[gaining]] >= sensitivity[gaining]).all(axis=1)
+        short = np.maximum(sensitivity[self._cell[falls]] - self._size[falls], 0.0)
+        short = np.bincount(self._owner[falls], short, minlength=found)
+        near = np.flatnonzero(enough & (short <= SPARE * _least_gain(sensitivity)))
+        return next((self._moves[each] for each in near if _outweighs(self._moves[each], sensitivity)), None)
+
+
+def _with_room(array: np.ndarray, length: int) -> np.ndarray:
+    """The array, with zeros after it where it is shorter, twice as long at least."""
+    more = max(length, 2 * len(array)) - len(array)
+    return array if length <= len(array) else np.concatenate((array, np.zeros((more, *array.shape[1:]), array.dtype)))
 
 
 class _Near:
