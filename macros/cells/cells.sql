@@ -51,22 +51,7 @@ with recursive
 
 -- each use reads the columns it needs
 contributions as not materialized (
-    select
-        {%- for column in product.by %}
-        cast({{ column }} as varchar) as {{ column }},
-        {%- endfor %}
-        {%- for name in dims %}
-        cast({{ name }} as varchar) as {{ name }},
-        {%- endfor %}
-        {%- for flag, column in [('requested', requests), ('waived', waivers)] if column %}
-        cast({{ column }} as boolean) as {{ flag }},
-        {%- endfor %}
-        {%- for measure in product.measures %}
-        {{ sdc._contribution(measure) }},
-        {%- endfor %}
-        cast({{ contributor }} as varchar) as contributor,
-        cast(1 as bigint) as records
-    from {{ relation }}
+    {{ sdc._contributions(relation, product, dims) | indent }}
 ),
 
 {% for key in keys -%}
@@ -153,8 +138,7 @@ contributors_{{ step }} as (
         {{ sdc._keys_with(dims, name, 'below') }}
         {{- sdc._contributor_totals(product) | indent(8) }}
     from {{ sdc._below(step, upwards) }} as below
-    inner join {{ name }}_ancestors as ancestors
-        on below.{{ name }} = ancestors.code and ancestors.code <> ancestors.ancestor
+    inner join {{ name }}_totals as ancestors on below.{{ name }} = ancestors.code
     group by all
 ),
 
@@ -176,8 +160,7 @@ rolled_{{ step }} as (
             {{ sdc._keys_with(keys, name, 'below') }},
             below.* exclude ({{ (keys + lists) | join(', ') }})
         from rolled_{{ step - 1 }} as below
-        inner join {{ name }}_ancestors as ancestors
-            on below.{{ name }} = ancestors.code{{ ' and ancestors.code <> ancestors.ancestor' if not loop.last }}
+        inner join {{ name }}_{{ 'ancestors' if loop.last else 'totals' }} as ancestors on below.{{ name }} = ancestors.code
         {%- if lists %}
         union all by name
         select
@@ -186,8 +169,7 @@ rolled_{{ step }} as (
             unnest({{ list }}) as {{ list }}
             {%- endfor %}
         from rolled_{{ step - 1 }} as below
-        inner join {{ name }}_ancestors as ancestors
-            on below.{{ name }} = ancestors.code{{ ' and ancestors.code <> ancestors.ancestor' if not loop.last }}
+        inner join {{ name }}_{{ 'ancestors' if loop.last else 'totals' }} as ancestors on below.{{ name }} = ancestors.code
         {%- endif %}
         {%- if loop.last or loop.revindex > 2 %}
         union all by name

@@ -1,8 +1,9 @@
 {#-
-    The codes of one dimension as two CTEs:
+    The codes of one dimension as three CTEs:
     `<dimension>_codes`      code, number, label, parents (list of {hierarchy, code}), ancestors (list of codes), depth (0 for
                             the total)
-    `<dimension>_ancestors`  code, ancestor (itself included), by number: the roll-up
+    `<dimension>_totals`     code, ancestor, by number: the roll-up
+    `<dimension>_ancestors`  the same, and each code itself
 
     The number stands for the code until the end, because whole numbers are grouped and joined in a fraction of the time.
 
@@ -72,7 +73,7 @@
 ),
 
 -- from the codes' lists: a recursion counts as a thousand times its size when joins are planned
-{{ name }}_ancestors as (
+{{ name }}_totals as (
     select
         codes.number as code,
         ancestors.number as ancestor
@@ -83,6 +84,11 @@
         from {{ name }}_codes
     ) as codes
     inner join {{ name }}_codes as ancestors on codes.ancestor = ancestors.code
+),
+
+{{ name }}_ancestors as (
+    select *
+    from {{ name }}_totals
     union all
     select
         number as code,

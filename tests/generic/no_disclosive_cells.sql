@@ -30,7 +30,7 @@
     {%- for name, declared in product.measures.items() if declared.kind == 'records' and name not in measures -%}
         {%- do measures.append(name) -%}
     {%- endfor -%}
-    {%- set recounted = {'measures': [], 'magnitudes': [], 'requests': product.requests, 'waivers': product.waivers} -%}
+    {%- set recounted = dict(product, measures=[], magnitudes=[]) -%}
     {%- for name in measures -%}
         {%- set measure = dict(product.measures[name], name=name) -%}
         {%- do recounted.measures.append(measure) -%}
@@ -45,19 +45,7 @@ published as (
 ),
 
 contributions as (
-    select
-        {%- for column in product.by + product.dimensions %}
-        cast({{ column }} as varchar) as {{ column }},
-        {%- endfor %}
-        {%- for flag, column in [('requested', product.requests), ('waived', product.waivers)] if column %}
-        cast({{ column }} as boolean) as {{ flag }},
-        {%- endfor %}
-        {%- for measure in recounted.measures %}
-        {{ sdc._contribution(measure) }},
-        {%- endfor %}
-        cast({{ product.contributor }} as varchar) as contributor,
-        cast(1 as bigint) as records
-    from {{ source }}
+    {{ sdc._contributions(source, recounted, product.dimensions) | indent }}
 ),
 
 {% for name in product.dimensions -%}

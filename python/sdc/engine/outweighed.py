@@ -41,6 +41,8 @@ WHOLE = 1e-6
 # A displacement: (cells, how far each moves).
 Moves = tuple[np.ndarray, np.ndarray]
 STILL: Moves = np.zeros(0, dtype=np.int64), np.zeros(0)
+# A cell that a displacement lets fall: number of the displacement, cell, how far it moves.
+FALL = np.dtype([("number", np.int64), ("cell", np.int64), ("size", np.float64)])
 
 
 @dataclass(frozen=True)
@@ -214,34 +216,27 @@ class _Found:
         self._column = np.full(count, -1)
         self._column[open_] = np.arange(len(open_))
         self._up = np.zeros((1, len(open_)), dtype=np.float32)
-        # What falls, one after another: whose it is, the cell and how far.
-        self._falls, self._owner, self._cell, self._size = (
-            0,
-            *(np.zeros(1, dtype) for dtype in (np.int64, np.int64, float)),
-        )
+        self._falls, self._end = np.zeros(1, dtype=FALL), 0
 
     def add(self, moves: Moves) -> None:
         cells, size = moves
         number, column = len(self._moves), self._column[cells]
-        some = column >= 0
+        up, down = column >= 0, size < 0
         self._up = _with_room(self._up, number + 1)
-        self._up[number, column[some]] = np.nextafter(size[some].astype(np.float32), np.float32(np.inf))
-        some = size < 0
-        begin, self._falls = self._falls, self._falls + np.count_nonzero(some)
-        new = slice(begin, self._falls)
-        self._owner, self._cell, self._size = (
-            _with_room(array, self._falls) for array in (self._owner, self._cell, self._size)
-        )
-        self._owner[new], self._cell[new], self._size[new] = number, cells[some], size[some]
+        self._up[number, column[up]] = np.nextafter(size[up].astype(np.float32), np.float32(np.inf))
+        begin, self._end = self._end, self._end + np.count_nonzero(down)
+        self._falls = _with_room(self._falls, self._end)
+        new = self._falls[begin : self._end]
+        new["number"], new["cell"], new["size"] = number, cells[down], size[down]
         self._moves.append(moves)
 
     def first(self, sensitivity: np.ndarray) -> Moves | None:
         """The first that outweighs sensitivities, which are positive in open cells only; None where there is none."""
-        found, falls = len(self._moves), slice(self._falls)
+        found, falls = len(self._moves), self._falls[: self._end]
         gaining = np.flatnonzero(sensitivity > 0)
         enough = (self._up[:found, self._column[gaining]] >= sensitivity[gaining]).all(axis=1)
-        short = np.maximum(sensitivity[self._cell[falls]] - self._size[falls], 0.0)
-        short = np.bincount(self._owner[falls], short, minlength=found)
+        short = np.maximum(sensitivity[falls["cell"]] - falls["size"], 0.0)
+        short = np.bincount(falls["number"], short, minlength=found)
         near = np.flatnonzero(enough & (short <= SPARE * _least_gain(sensitivity)))
         return next((self._moves[each] for each in near if _outweighs(self._moves[each], sensitivity)), None)
 

@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from oracle import attack, checks, cubes, strategies
 from sdc.engine import System, audit, suppress
 from sdc.engine.attackers import unions
-from sdc.engine.outweighed import Balance
+from sdc.engine.outweighed import STILL, Balance, _Found, _outweighs
 from sdc.engine.rules import Judge, Rules, Statistics
 from sdc.engine.sums import Entries
 from sdc.engine.view import Space
@@ -207,3 +207,23 @@ def test_what_is_outweighed_is_so_for_the_oracle() -> None:
                 method="highs",
             )
             assert best.status == 0 and -best.fun <= 1e-6 * np.abs(gain).max()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_displacement_that_outweighs_is_the_one_that_asking_each_finds(seed: int) -> None:
+    """Few amounts, so that ties, exact fits and several fits are frequent; falls within and beyond what may fall."""
+    rng, count, hits = np.random.default_rng(seed), 6, 0
+    open_ = np.flatnonzero(rng.random(count) < 0.6)
+    found, each = _Found(open_, count), [STILL]
+    found.add(STILL)
+    for _ in range(300):
+        cells = rng.permutation(count)[: rng.integers(1, count + 1)]
+        each.append((cells, rng.choice([-2.0, -1.0, -0.5, 1.0, 1.00001, 2.0, 3.0], len(cells))))
+        found.add(each[-1])
+        sensitivity = rng.choice([-np.inf, -2.0, -1.0, 0.0], count)
+        sensitivity[open_] = rng.choice([-1.0, 0.0, 1.0, 2.0], len(open_))
+        expected = next((number for number, moves in enumerate(each) if _outweighs(moves, sensitivity)), None)
+        moves = found.first(sensitivity)
+        assert moves is (None if expected is None else each[expected])
+        hits += bool(expected)
+    assert 50 < hits < 300
