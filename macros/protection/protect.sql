@@ -1,5 +1,6 @@
 {#-
-    protect(cells, rule_set, rules, cost, method, least_suppressed_count, previous, frozen, explain, unions)
+    protect(cells, rule_set, rules, cost, method, least_suppressed_count, previous, frozen, explain, unions,
+            pinning)
 
     Every cell of a product with its status: primary rules first, then complementary suppression over all tables of the
     product as one system, then the attacker's interval for every suppressed cell. Fails when a primary cell cannot be
@@ -30,10 +31,13 @@
     unions     whether sums of suppressed cells that a reader can compute must pass the threshold and the rules of
                concentration like any cell (default true). false is a weaker guarantee that suppresses less, for products
                with so many unsafe cells that too little would be left
+    pinning    whether contributors, who know the cells that they alone make up, must not pin down others with bounds and
+               whole numbers (default true). false is a weaker guarantee that is quicker: they must not compute any from
+               the relations
 -#}
 {%- macro protect(
     cells, rule_set, rules={}, cost='value', method='auto', least_suppressed_count=1, previous=none, frozen=none, explain=true,
-    unions=true
+    unions=true, pinning=true
 ) -%}
     {%- do sdc._require_cost(cost) -%}
     {%- do sdc._require(method in ['auto', 'heuristic', 'optimal'], 'protect', 'method', 'auto, heuristic or optimal', method) -%}
@@ -42,7 +46,7 @@
         {%- do sdc._require(relation is none or relation is string or relation.identifier is defined, 'protect', argument,
             'a relation, such as ref("...")', relation) -%}
     {%- endfor -%}
-    {%- for argument, given in [('explain', explain), ('unions', unions)] -%}
+    {%- for argument, given in [('explain', explain), ('unions', unions), ('pinning', pinning)] -%}
         {%- do sdc._require(given is boolean, 'protect', argument, 'true or false', given) -%}
     {%- endfor -%}
     {%- set in_force = sdc._rules_in_force(model, rule_set, rules) -%}
@@ -52,6 +56,7 @@
         'sdc_rules': rules,
         'sdc_least_suppressed_count': least_suppressed_count,
         'sdc_unions': unions,
+        'sdc_pinning': pinning,
         'sdc_frozen': frozen is not none
     }) -}}
     {%- if not execute -%}{{- return('') -}}{%- endif -%}
@@ -84,13 +89,13 @@ cells as (
 {%- set rules_of_sums = sdc._rules_of_sums(measure, in_force, product, unions) -%}
 {{ measure }}_suppressed as (
     {{ sdc._engine_call('sdc_suppress', product, measure,
-        {'where': model.name, 'cost': own_cost.name, 'method': method}, rules_of_sums,
+        {'where': model.name, 'cost': own_cost.name, 'method': method, 'pinning': pinning}, rules_of_sums,
         "case when rules.rule is null then 'safe' else 'primary' end", cost=own_cost.column, choices=choices) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure, {'where': model.name}, rules_of_sums,
-        'suppressed.status', measure ~ '_suppressed') | indent }}
+    {{ sdc._engine_call('sdc_explain' if explain else 'sdc_audit', product, measure,
+        {'where': model.name, 'pinning': pinning}, rules_of_sums, 'suppressed.status', measure ~ '_suppressed') | indent }}
 ),
 
 {% if explain -%}

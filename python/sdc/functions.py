@@ -136,17 +136,13 @@ def _adjust(cells: pa.Array, relations: pa.Array, options: pa.Array) -> pa.Array
 
 
 def _with_attackers(method: Callable[..., pa.Table]) -> Callable[..., pa.Table]:
-    """The call against the attackers of the build.
-
-    What bounds give insiders is not asked: the engine's work does not settle it for the most detailed products, and an
-    audit of a mart must not ask for more than its product was given.
-    """
+    """The call against the attackers of the build; `pinning` among the options is protect()'s."""
 
     def call(
         cells: pa.Table, relations: pa.Table, rules: Mapping[str, object] | None = None, **keywords: object
     ) -> pa.Table:
         attackers = _attackers(cells) + (READERS if rules else ())
-        return method(cells, relations, attackers=attackers, rules=rules or None, pinning=False, **keywords)
+        return method(cells, relations, attackers=attackers, rules=rules or None, **keywords)
 
     return call
 

@@ -43,7 +43,8 @@ cells as (
 
 {% else -%}
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, {'where': mart.node.name},
+    {{ sdc._engine_call('sdc_audit', product, measure,
+        {'where': mart.node.name, 'pinning': source.config.meta.get('sdc_pinning', true)},
         sdc._rules_of_sums(measure, in_force, product, source.config.meta.get('sdc_unions', true)),
         "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.rule is not null "
         ~ "then 'primary' else 'secondary' end") | indent }}

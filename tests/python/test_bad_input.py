@@ -181,6 +181,10 @@ def test_arguments_of_cells_are_checked(compile_inline, argument, value, says):
             "`explain` must be true or false",
         ),
         (
+            "sdc.protect(ref('int_toy__cells'), rule_set='business_counts', pinning='no')",
+            "`pinning` must be true or false",
+        ),
+        (
             "sdc.protect(ref('stg_toy__shops'), rule_set='business_counts')",
             "expects exactly one cells model upstream",
         ),

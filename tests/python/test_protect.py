@@ -150,6 +150,12 @@ def test_sums_are_held_to_the_threshold_unless_told_otherwise(protect, arguments
     assert asked == {(str(rules), ("contributors", "unions") if rules else ("contributors",))}
 
 
+@pytest.mark.parametrize(("arguments", "asked"), [("", True), (", pinning=false", False)])
+def test_what_insiders_pin_down_is_asked_unless_told_otherwise(protect, arguments, asked):
+    """Suppression and audit are told the same."""
+    assert {keywords["pinning"] for _, keywords in calls_of(protect, arguments)} == {asked}
+
+
 def test_sums_of_magnitudes_are_held_to_the_rules_of_concentration(protect):
     """With the largest contributors of each cell; counts have none."""
     asked = calls_of(protect, ", rules={'p_percent': {'p': 10}}")

@@ -20,7 +20,7 @@ cells as (
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, {'where': protected.name},
+    {{ sdc._engine_call('sdc_audit', product, measure, {'where': protected.name, 'pinning': protected.config.meta.get('sdc_pinning', true)},
         sdc._rules_of_sums(measure, in_force, product, protected.config.meta.get('sdc_unions', true)),
         "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end") | indent }}
 ),

@@ -55,8 +55,9 @@
 {#- Digest of what the audit looked at: the cells with what they add up to and who is in them, statuses, rules, attacker. -#}
 {%- macro _pattern(product, protected, in_force) -%}
     {%- set digest = run_query(sdc._content_hash(sdc._cells_with_statuses(product, protected))) -%}
-    {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true)
-        ~ tojson(product.measures) ~ protected.config.meta.sdc_least_suppressed_count ~ protected.config.meta.get('sdc_unions', true))) -}}
+    {%- set asked = protected.config.meta -%}
+    {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true) ~ tojson(product.measures)
+        ~ asked.sdc_least_suppressed_count ~ asked.get('sdc_unions', true) ~ asked.get('sdc_pinning', true))) -}}
 {%- endmacro -%}
 
 

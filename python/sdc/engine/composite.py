@@ -111,9 +111,12 @@ def close_to_insiders(
         # The next round examines it.
         return True
 
+    points: list[tuple[np.ndarray, np.ndarray]] = []
     for _ in range(ROUNDS):
         pattern = Pattern(system, suppressed)
+        pattern.add_points(points)
         finding = examined(pattern)
+        points = pattern.points
         if len(finding.failing) == 0:
             return suppressed
         try:

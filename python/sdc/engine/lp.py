@@ -22,11 +22,15 @@ _thread = threading.local()
 
 @dataclass(frozen=True)
 class Solution:
-    """`status` is one of the module's constants; `x` [columns] and `objective` are None unless it is OPTIMAL."""
+    """`status` is one of the module's constants; `x` [columns] and `objective` are None unless it is OPTIMAL.
+
+    `iterations` are those it took.
+    """
 
     status: str
     x: np.ndarray | None = None
     objective: float | None = None
+    iterations: int = 0
 
 
 def _solver() -> highspy.Highs:
@@ -54,14 +58,16 @@ def minimise(
     row_upper: np.ndarray | None = None,
     iterations: int = 200_000,
     time_limit: float | None = None,
+    presolve: bool = False,
 ) -> Solution:
     """Minimise cost @ x over {row_lower <= matrix @ x <= row_upper (0 where None), lower <= x <= upper}.
 
+    `presolve` pays where the question is whether there is an x at all; large programs are presolved anyway.
     `iterations` bounds the simplex work in a way that does not depend on the machine; when it or `time_limit`
     (seconds) is reached the status is FAILED.
     """
     return Program(matrix, lower, upper, row_lower=row_lower, row_upper=row_upper).minimise(
-        cost, iterations=iterations, time_limit=time_limit
+        cost, iterations=iterations, time_limit=time_limit, presolve=presolve
     )
 
 
@@ -102,11 +108,19 @@ class Program:
             columns = self._model.num_col_
             _solver().changeColsBounds(columns, np.arange(columns, dtype=np.int32), lower, upper)
 
-    def minimise(self, cost: np.ndarray, *, iterations: int = 200_000, time_limit: float | None = None) -> Solution:
+    def minimise(
+        self,
+        cost: np.ndarray,
+        *,
+        iterations: int = 200_000,
+        time_limit: float | None = None,
+        presolve: bool = False,
+    ) -> Solution:
         """Minimise cost @ x; as the function `minimise`."""
         solver, columns = _solver(), self._model.num_col_
         again = getattr(_thread, "program", None) is self
-        solver.setOptionValue("presolve", "choose" if columns >= PRESOLVE_FROM and not again else "off")
+        presolve = (presolve or columns >= PRESOLVE_FROM) and not again
+        solver.setOptionValue("presolve", "choose" if presolve else "off")
         solver.setOptionValue("simplex_iteration_limit", int(iterations))
         limit = float("inf") if time_limit is None else solver.getRunTime() + float(time_limit)
         solver.setOptionValue("time_limit", limit)
@@ -120,6 +134,8 @@ class Program:
             return Solution(FAILED)
         solver.run()
         status = _STATUS.get(solver.getModelStatus(), FAILED)
+        info = solver.getInfo()
+        iterations = max(int(info.simplex_iteration_count), 0)
         if status != OPTIMAL:
-            return Solution(status)
-        return Solution(OPTIMAL, np.array(solver.getSolution().col_value), solver.getInfo().objective_function_value)
+            return Solution(status, iterations=iterations)
+        return Solution(OPTIMAL, np.array(solver.getSolution().col_value), info.objective_function_value, iterations)

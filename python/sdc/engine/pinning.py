@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,13 +20,14 @@ import scipy.sparse as sp
 from sdc.engine import elimination
 from sdc.engine.insiders import Insider, Insiders, each_insider
 from sdc.engine.others import Others, has_few
+from sdc.engine.parallel import in_threads
 from sdc.engine.pattern import Pattern, scales
 from sdc.engine.repair import Repairer
 from sdc.engine.repair_many import repair_many
 
 # Bases tried one after the other, as long as each settles this part of the pairs that are left.
-TURNS = 12
-GAIN = 0.2
+TURNS = 30
+GAIN = 0.1
 # Classes of displacements by how many cells they move.
 LENGTHS = (0, 8, 16, 64, np.inf)
 # Sizes of neighbourhoods, in columns, one after the other.
@@ -35,11 +37,11 @@ SIZES = (200, 600, 2000, 8000, 16_000)
 WORK = 3_000
 # An audit may give at least one to every fourth primary.
 PART = 4
-# Columns, over all programs of all suppressed cells; and the most of one.
-COLUMNS, LARGEST = 400_000, 40_000
-# Where few vectors span all solutions so many numbers of a basis count as one column, and no programs in neighbourhoods
-# go before: these take longer.
-NUMBERS = 400
+# Work of the programs over all suppressed cells, as `others` counts it, in suppression and in an audit; and the most
+# columns of one.
+SEARCH, AUDIT, LARGEST = 750_000_000, 6_000_000_000, 40_000
+# Primaries asked at a time: what shows a second value of one does so of others.
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def pinned(
     *,
     work: int = WORK,
     thorough: bool = False,
-    columns: int = COLUMNS,
     threads: int | None = None,
 ) -> tuple[list[Pinned], dict[int, int]]:
-    """Findings, ordered by cell, and the primaries for which the work did not suffice, each with a kind of attacker.
+    """A finding for each primary pinned down, ordered by cell; and the primaries for which the work did not suffice,
+    each with a kind of attacker.
 
     It is asked of primaries that are safe from the outsider; the answer for others means nothing. A `thorough` search
-    may take longer in large systems.
+    may take longer in large systems. The pattern keeps the displacements that were found.
     """
     if thorough:
         work = max(work, int(pattern.system.primary.sum()) // PART)
@@ -73,35 +75,17 @@ def pinned(
         return [], {}
     pairs.settle(_side_by_side(pattern.points, pattern.system.n))
     _settle_by_bases(pattern, pairs)
-    found, undecided = [], dict.fromkeys(pairs.unshown().tolist(), 0)
-    left = {cell: who[number][0] for cell, number in pairs.open()}
-    if len(left) > work:
-        return [], undecided | left
-    view, few = pattern.space().view, has_few(pattern)
-    if len(pairs) and SIZES[0] < view.columns and not few:
+    kinds = [number for number, _ in who]
+    undecided = dict.fromkeys(pairs.unshown().tolist(), 0)
+    if len(pairs.cells_open()) > work:
+        return [], undecided | {cell: kinds[number] for cell, number in pairs.open()}
+    if len(pairs) and SIZES[0] < pattern.space().view.columns and not has_few(pattern):
         _settle_nearby(pattern, pairs, work, threads)
-    each = view.columns * pattern.space().basis.vectors.shape[1] // NUMBERS if few else view.columns
-    for number in sorted({number for _, number in pairs.open()}):
-        kind, insider = who[number]
-        cells = [cell for cell, other in pairs.open() if other == number]
-        if columns <= 0 or view.columns > LARGEST:
-            undecided.update(dict.fromkeys(cells, kind))
-            continue
-        others, points, second = Others(pattern, insider.known), [], set()
-        for cell in cells:
-            if cell in second:
-                continue
-            columns -= each
-            far, shown = others.move(cell)
-            points += shown
-            second.update(pairs.second(_side_by_side(shown, pattern.system.n)).tolist())
-            if far is None:
-                undecided[cell] = kind
-            elif not far:
-                found.append(Pinned(cell, kind, insider.known))
-        # To others who know none of the cells that they move these show as much.
-        pairs.settle(_side_by_side(points, pattern.system.n))
-    return sorted(found, key=lambda each: (each.cell, each.attacker, int(each.known[0]))), undecided
+    found = [
+        Pinned(cell, kinds[number], pairs.known[number])
+        for cell, number in _settle_by_programs(pattern, pairs, AUDIT if thorough else SEARCH, threads)
+    ]
+    return found, undecided | {cell: kinds[number] for cell, number in pairs.open()}
 
 
 class _Pairs:
@@ -158,14 +142,26 @@ class _Pairs:
         self._left.eliminate_zeros()
         self._shown |= now
 
+    def drop(self, cells: Sequence[int]) -> None:
+        """Ask no more of these cells."""
+        keep = np.ones(len(self.cells), dtype=bool)
+        keep[self._place[np.asarray(cells, dtype=np.int64)]] = False
+        self._left = (_only(keep) @ self._left).tocsr()
+        self._left.eliminate_zeros()
+
+    def cells_open(self) -> np.ndarray:
+        """The cells of the pairs left, ascending."""
+        return self.cells[np.diff(self._left.indptr) > 0]
+
+    def insiders(self, cell: int) -> list[int]:
+        """Numbers of the insiders to whom the cell is still open."""
+        place = self._place[cell]
+        return self._left.indices[self._left.indptr[place] : self._left.indptr[place + 1]].tolist()
+
     def open(self) -> list[tuple[int, int]]:
         """The pairs left: (cell, number of the insider), by cell."""
         cell = np.repeat(self.cells, np.diff(self._left.indptr))
         return list(zip(cell.tolist(), self._left.indices.tolist(), strict=True))
-
-    def second(self, displacements: sp.csc_matrix) -> np.ndarray:
-        """The cells of which these displacements show a second value."""
-        return displacements.indices[self._far(displacements)]
 
     def _far(self, displacements: sp.csc_matrix) -> np.ndarray:
         """Mask of the entries that go far enough for a second value, the displacement stretched as bounds allow."""
@@ -180,18 +176,23 @@ class _Pairs:
 
 
 def _settle_by_bases(pattern: Pattern, pairs: _Pairs) -> None:
-    """Settle pairs by the vectors of several bases of solutions: most are short and leave alone what most know."""
-    view, basis = pattern.space().view, pattern.space().basis
-    for turn in range(TURNS):
+    """Settle pairs by the vectors of several bases of solutions: most are short and leave alone what most know.
+
+    Where relations are solved for unknowns with much room, few vectors are stopped by a bound.
+    """
+    view = pattern.space().view
+    sizes = (view.room_down, np.minimum(view.room_up, view.room_down), None)
+    # The vectors of the first are recorded already.
+    bases = [pattern.space().basis]
+    for turn in range(1, TURNS + 1):
         before = len(pairs)
-        if turn > 0:
-            basis = elimination.basis(view.by_relation, turn=turn)
-        if basis is None or before == 0:
+        for basis in bases:
+            if basis is None or len(pairs) == 0:
+                return
+            pairs.settle((view.moves @ basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)).tocsc())
+        if turn > 1 and len(pairs) > (1 - GAIN) * before:
             return
-        pairs.settle((view.moves @ basis.vectors[:, np.flatnonzero(basis.whole)].astype(float)).tocsc())
-        # The first is the one whose vectors are recorded already.
-        if turn > 0 and len(pairs) > (1 - GAIN) * before:
-            return
+        bases = [elimination.basis(view.by_relation, turn=turn, size=size) for size in sizes]
 
 
 def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | None) -> None:
@@ -215,6 +216,73 @@ def _settle_nearby(pattern: Pattern, pairs: _Pairs, work: int, threads: int | No
             before = len(shadow.points)
             repair_many(repairer, [(cell, pairs.known[number]) for cell, number in some], size, threads)
             pairs.settle(_side_by_side(shadow.points[before:], pattern.system.n))
+    pattern.add_points(shadow.points)
+
+
+def _settle_by_programs(pattern: Pattern, pairs: _Pairs, work: int, threads: int | None) -> list[tuple[int, int]]:
+    """Settle pairs by programs over all cells, as far as `work` goes; returns those of them that are pinned down,
+    (cell, number of an insider), one for each cell, by cell.
+    """
+    found, failed = [], np.zeros(0, dtype=np.int64)
+    if len(pairs) == 0 or pattern.space().view.columns > LARGEST:
+        return found
+    others = Others(pattern)
+    while work > 0:
+        cells = np.setdiff1d(pairs.cells_open(), failed)[:TOGETHER]
+        if len(cells) == 0:
+            break
+        asked = [(cell, [(number, pairs.known[number]) for number in pairs.insiders(cell)]) for cell in cells.tolist()]
+        answers = in_threads(partial(_decide, others), asked, threads)
+        work -= sum(answer.work for answer in answers)
+        shown = [point for answer in answers for point in answer.shown]
+        pairs.settle(_side_by_side(shown, pattern.system.n))
+        pattern.add_points(shown)
+        pairs.drop([answer.cell for answer in answers if not answer.failed])
+        failed = np.append(failed, [answer.cell for answer in answers if answer.failed])
+        found += [(answer.cell, answer.pinned_by) for answer in answers if answer.pinned_by is not None]
+    return sorted(found)
+
+
+@dataclass
+class _Answer:
+    """Who pins the cell down, if anybody; displacements that show others a second value of it; the work it took."""
+
+    cell: int
+    pinned_by: int | None = None
+    failed: bool = False
+    shown: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    work: int = 0
+
+
+def _decide(others: Others, asked: tuple[int, list[tuple[int, np.ndarray]]]) -> _Answer:
+    """Is there an insider, (number, cells known), who pins the cell down?
+
+    A displacement that moves as little as may be of what they know serves nearly all of them. Whom it does not serve
+    are asked for again; where it serves none, the first of them alone: whether any displacement does.
+    """
+    cell, waiting = asked
+    answer = _Answer(cell)
+    alone = len(waiting) == 1
+    while waiting:
+        first, rest = (waiting[:1], waiting[1:]) if alone else ([], waiting)
+        moved = others.move(cell, _cells(first), _cells(rest))
+        answer.work += moved.work
+        answer.shown += moved.shown
+        if moved.second is None or not (moved.second or alone):
+            answer.failed = True
+            break
+        if not moved.second:
+            answer.pinned_by = first[0][0]
+            break
+        left = [each for each in rest if np.isin(each[1], moved.shown[0][0]).any()]
+        alone = len(left) == 1 or not alone and len(left) == len(waiting)
+        waiting = left
+    return answer
+
+
+def _cells(insiders: list[tuple[int, np.ndarray]]) -> np.ndarray:
+    """What these insiders know, one after the other."""
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(known for _, known in insiders)])
 
 
 def _side_by_side(points: list[tuple[np.ndarray, np.ndarray]], n: int) -> sp.csc_matrix:

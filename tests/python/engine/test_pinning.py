@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.optimize import linprog
 
 from oracle import attack, checks, cubes
-from sdc.engine import audit, pinning, suppress
+from sdc.engine import audit, others, pinning, suppress
 from sdc.engine.attackers import named_attackers
 from sdc.engine.audit import examine
 from sdc.engine.pattern import Pattern
@@ -33,8 +34,8 @@ def loose_pattern(cube: cubes.Cube) -> tuple[Pattern, tuple]:
     return pattern, attackers
 
 
-def pairs(found: list[pinning.Pinned]) -> set[tuple]:
-    return {(each.cell, tuple(each.known.tolist())) for each in found}
+def cells_of(found: list[pinning.Pinned]) -> list[int]:
+    return [each.cell for each in found]
 
 
 def statuses(pattern: Pattern) -> pa.Table:
@@ -52,17 +53,69 @@ def test_every_way_of_deciding_finds_the_same(monkeypatch: pytest.MonkeyPatch) -
         assert not undecided
         view = attack.View.from_arrow(cube.cells, cube.relations, statuses(pattern))
         oracle = {cell for harmed in attack.insider_leaks(view, levels=False).values() for cell in harmed}
-        assert {int(pattern.system.cell_id[each.cell]) for each in found} == oracle
+        assert {int(cell) for cell in pattern.system.cell_id[cells_of(found)]} == oracle
         with monkeypatch.context() as patch:
             patch.setattr(pinning, "SIZES", (4, 12))
             patch.setattr(pinning, "TURNS", 1)
-            assert pairs(pinning.pinned(pattern, attackers)[0]) == pairs(found)
+            assert cells_of(pinning.pinned(pattern, attackers)[0]) == cells_of(found)
         space = pattern.space()
         basis = replace(space.basis, whole=np.zeros_like(space.basis.whole))
         pattern._space = pattern.suppressed.copy(), Space(space.view, basis)
-        assert pairs(pinning.pinned(pattern, attackers)[0]) == pairs(found)
+        assert cells_of(pinning.pinned(pattern, attackers)[0]) == cells_of(found)
+        assert all(not reaches(pattern, each.cell, each.known) for each in found)
         met += len(found)
     assert met > 10
+
+
+def reaches(pattern: Pattern, cell: int, known: np.ndarray) -> bool:
+    """Has the suppressed cell a second value for one who knows the cells `known`, by a program over all cells?"""
+    hidden = np.flatnonzero(pattern.suppressed)
+    free = ~np.isin(hidden, known)
+    up, down = np.minimum(pattern.room_up[hidden], 50.0) * free, pattern.room_down[hidden] * free
+    matrix = pattern.system.A[:, hidden].toarray()
+    moves = [
+        sign * linprog(sign * (hidden == cell), A_eq=matrix, b_eq=np.zeros(len(matrix)), bounds=np.c_[-down, up]).fun
+        for sign in (-1.0, 1.0)
+    ]
+    return max(np.abs(moves)) >= pattern.needs.second[cell]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("few", [True, False])
+def test_other_tables_keep_what_is_known_and_move_least_of_what_is_avoided(
+    few: bool, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against programs of scipy's, with the vectors of a basis and without."""
+    monkeypatch.setattr(others, "VECTORS", 10_000 if few else 0)
+    asked, denied, spared = 0, 0, 0
+    for seed in range(3):
+        pattern, attackers = loose_pattern(whole_cube(seed, lower=1.0))
+        if not whole:
+            pattern = Pattern(
+                replace(pattern.system, integer=np.zeros(pattern.system.n, dtype=bool)), pattern.suppressed
+            )
+        program, rng = others.Others(pattern), np.random.default_rng(seed)
+        hidden = np.flatnonzero(pattern.suppressed & (pattern.system.value > 0))
+        for cell in rng.choice(hidden, 25, replace=False).tolist():
+            known = np.setdiff1d(rng.choice(hidden, 2), cell)
+            avoided = np.setdiff1d(rng.choice(hidden, 6), cell)
+            answer = program.move(cell, known, np.append(avoided, avoided[:1]))
+            assert answer.second == reaches(pattern, cell, known) == bool(answer.shown)
+            asked, denied = asked + 1, denied + (not answer.second)
+            for cells, displacement in answer.shown:
+                assert not np.isin(known, cells).any()
+                change = np.zeros(pattern.system.n)
+                change[cells] = displacement
+                assert np.abs(pattern.system.A @ change).max() < 1e-6
+                assert (change <= pattern.room_up + 1e-6).all()
+                assert (change >= -pattern.room_down - 1e-6).all()
+                assert abs(change[cell]) >= pattern.needs.second[cell]
+                if reaches(pattern, cell, np.union1d(known, avoided)):
+                    assert not np.isin(avoided, cells).any()
+                    spared += 1
+    assert asked == 75
+    assert denied > 5
+    assert spared >= 5
 
 
 def test_what_the_work_does_not_settle_is_not_safe() -> None:
