@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import duckdb
@@ -261,3 +262,51 @@ def test_the_release_before_is_a_product_of_its_own(toy):
         "using (period, area, size_band)"
     )
     assert in_common[0][0] > 0
+
+
+def test_a_count_that_a_contributor_pins_down_with_bounds_is_found_and_protected():
+    """9 + 1 + 1 = 11 by three contributors: who is the nine knows that the others are ones, which no relation tells.
+
+    As the gate asks it of the engine, and as protect() does: two rows and three columns, suppressed with their columns'
+    second cells, and then with both rows' totals.
+    """
+    values = {1: [9, 1, 1, 11], 2: [20, 30, 40, 90], 3: [29, 31, 41, 101]}
+    cells = [(row, at, value) for row, line in values.items() for at, value in enumerate(line, start=1)]
+    number = {(row, at): 10 * row + at for row, at, _ in cells}
+
+    def cell(row: int, at: int, value: int, status: str) -> str:
+        alone = at if row == 1 and at < 4 else None
+        return (
+            f"struct_pack(cell_id := {number[row, at]}, name := 'row {row}, column {at}', value := {value}::double, "
+            f"status := '{status}', cost := {value}::double, lower := 1::double, upper := null::double, "
+            "upl := 0::double, lpl := 0::double, spl := null::double, frozen := false, previous := false, "
+            f"contributor := {alone or 'null'}::bigint, contributors := {1 if alone else 20}::bigint, "
+            'absolute := null::double, largest := null, "integer" := true)'
+        )
+
+    sums = [[(row, at) for at in (4, 1, 2, 3)] for row in values] + [
+        [(row, at) for row in (3, 1, 2)] for at in (1, 2, 3, 4)
+    ]
+    relations = ", ".join(
+        f"struct_pack(relation_id := {relation}, cell_id := {number[key]}, coefficient := {sign}::double)"
+        for relation, keys in enumerate(sums)
+        for key, sign in zip(keys, (1, -1, -1, -1), strict=False)
+    )
+
+    def asked(function: str, status: dict[int, str], **options: object) -> dict[int, dict]:
+        listed = ", ".join(cell(*each, status.get(number[each[:2]], "safe")) for each in cells)
+        query = f"select unnest({function}([{listed}], [{relations}], '{json.dumps(options)}'), recursive := true)"
+        return {row["cell_id"]: row for row in connection.execute(query).to_arrow_table().to_pylist()}
+
+    primary = {number[1, at]: "primary" for at in (1, 2, 3)}
+    with duckdb.connect(":memory:") as connection:
+        functions.register(connection)
+        loose, tight = (
+            {cell: row["status"] for cell, row in asked("sdc_suppress", primary, **options).items()}
+            for options in ({"pinning": False}, {})
+        )
+        found = {cell: row["verdict"] for cell, row in asked("sdc_audit", loose).items()}
+        assert {cell for cell, verdict in found.items() if verdict == "exact"} == {number[1, 2], number[1, 3]}
+        assert {row["verdict"] for row in asked("sdc_audit", loose, pinning=False).values()} == {"safe"}
+        assert {row["verdict"] for row in asked("sdc_audit", tight).values()} == {"safe"}
+    assert tight[number[1, 4]] == tight[number[2, 4]] == "secondary" and loose[number[1, 4]] == "safe"
