@@ -71,8 +71,8 @@ from {{ relation }}
 {%- endmacro -%}
 
 
-{#- The type of a measure on its way to a cell. Counts are whole. Of amounts 18 digits are added up in a fraction of the time of 38, and hold
-    totals of sixteen digits and two decimals. cells() stops where they do not. -#}
+{#- The type of a measure on its way to a cell. Counts are whole. Of amounts 18 digits are added up in a fraction of the
+    time of 38, and hold totals of sixteen digits and two decimals. cells() stops where they do not. -#}
 {%- macro _amount(measure) -%}
     {{- return('bigint' if sdc._is_count(measure) else 'decimal(' ~ sdc._digits(measure) ~ ', ' ~ measure.decimals ~ ')') -}}
 {%- endmacro -%}

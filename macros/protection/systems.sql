@@ -97,6 +97,20 @@ relation_names as (
 
 
 {#-
+    What a protected model is to withstand, as protect() was told, for all who ask the engine after it: {least, the
+    least_suppressed_count, unions, pinning}. The models of other methods are asked everything.
+-#}
+{%- macro _withstands(protected) -%}
+    {%- set told = protected.config.meta -%}
+    {{- return({
+        'least': told.get('sdc_least_suppressed_count'),
+        'unions': told.get('sdc_unions', true),
+        'pinning': told.get('sdc_pinning', true)
+    }) -}}
+{%- endmacro -%}
+
+
+{#-
     One engine call for one measure under the primary rules.
 
     call        sdc_suppress, sdc_audit or sdc_explain

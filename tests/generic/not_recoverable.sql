@@ -17,6 +17,7 @@
     {%- set product = mart.product -%}
     {%- set source = sdc._rules_source(mart.protected) -%}
     {%- set in_force = sdc._gate_rules(mart.protected) -%}
+    {%- set withstands = sdc._withstands(source) -%}
     {%- set perturbed = source.config.meta.get('sdc_method') -%}
     {%- set key = product.by + ['cell_id'] -%}
 
@@ -30,7 +31,7 @@ cells as (
 
 {% for measure in mart.measures -%}
 {{ measure }}_primary as (
-    {{ sdc._primary_cells(measure, product, in_force, source.config.meta.sdc_least_suppressed_count) | indent }}
+    {{ sdc._primary_cells(measure, product, in_force, withstands.least) | indent }}
 ),
 
 {% if perturbed -%}
@@ -44,8 +45,8 @@ cells as (
 {% else -%}
 {{ measure }}_audited as (
     {{ sdc._engine_call('sdc_audit', product, measure,
-        {'where': mart.node.name, 'pinning': source.config.meta.get('sdc_pinning', true)},
-        sdc._rules_of_sums(measure, in_force, product, source.config.meta.get('sdc_unions', true)),
+        {'where': mart.node.name, 'pinning': withstands.pinning},
+        sdc._rules_of_sums(measure, in_force, product, withstands.unions),
         "case when cells." ~ measure ~ "_published is not null then 'safe' when rules.rule is not null "
         ~ "then 'primary' else 'secondary' end") | indent }}
 ){{ ',' if not loop.last }}

@@ -6,6 +6,7 @@
 -#}
 {%- macro _gate_audit_query(product, protected, in_force) -%}
     {%- set key = product.by + ['cell_id'] -%}
+    {%- set withstands = sdc._withstands(protected) -%}
 with
 
 cells as (
@@ -16,12 +17,12 @@ cells as (
 
 {% for measure in product.measures -%}
 {{ measure }}_primary as (
-    {{ sdc._primary_cells(measure, product, in_force, protected.config.meta.sdc_least_suppressed_count) | indent }}
+    {{ sdc._primary_cells(measure, product, in_force, withstands.least) | indent }}
 ),
 
 {{ measure }}_audited as (
-    {{ sdc._engine_call('sdc_audit', product, measure, {'where': protected.name, 'pinning': protected.config.meta.get('sdc_pinning', true)},
-        sdc._rules_of_sums(measure, in_force, product, protected.config.meta.get('sdc_unions', true)),
+    {{ sdc._engine_call('sdc_audit', product, measure, {'where': protected.name, 'pinning': withstands.pinning},
+        sdc._rules_of_sums(measure, in_force, product, withstands.unions),
         "case when rules.rule is not null then 'primary' else cells." ~ measure ~ "_status end") | indent }}
 ),
 

@@ -55,9 +55,8 @@
 {#- Digest of what the audit looked at: the cells with what they add up to and who is in them, statuses, rules, attacker. -#}
 {%- macro _pattern(product, protected, in_force) -%}
     {%- set digest = run_query(sdc._content_hash(sdc._cells_with_statuses(product, protected))) -%}
-    {%- set asked = protected.config.meta -%}
     {{- return(local_md5(digest.columns[0].values()[0] ~ tojson(in_force, sort_keys=true) ~ tojson(product.measures)
-        ~ asked.sdc_least_suppressed_count ~ asked.get('sdc_unions', true) ~ asked.get('sdc_pinning', true))) -}}
+        ~ tojson(sdc._withstands(protected)))) -}}
 {%- endmacro -%}
 
 
